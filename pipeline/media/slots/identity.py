@@ -26,6 +26,9 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     """
     order = _order(slots)
     kept = [slots[n] for n in order]
+    again = _listed_again(kept)
+    for number in again:
+        kept[number] = replace(emptied(kept[number]), needed=False)
     findings = [*_held_before(kept), *_without_copies(kept)]
     there = [n for n, slot in enumerate(kept) if has_media(slot)]
     for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
@@ -35,7 +38,19 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
             slot, said = in_line(kept, found)
         kept[number] = slot
         findings += said
+    for number, first in again.items():
+        listed, judged = slots[order[number]], kept[first]
+        kept[number] = replace(listed, scan=judged.scan, aside=judged.aside)
     return [slot for _, slot in sorted(zip(order, kept, strict=True), key=itemgetter(0))], findings
+
+
+def _listed_again(slots: Sequence[Slot]) -> dict[int, int]:
+    """Slots with the name of an earlier one, and where that is: one is no witness of itself, and
+    both are what the first is found to be.
+    """
+    first: dict[str, int] = {}
+    there = [(n, slot.name) for n, slot in enumerate(slots) if has_media(slot)]
+    return {n: first[name] for n, name in there if first.setdefault(name, n) != n}
 
 
 def _order(slots: Sequence[Slot]) -> list[int]:
@@ -65,13 +80,11 @@ def _without_copies(slots: list[Slot]) -> list[Finding]:
     """
     findings = []
     for numbers in _alike(slots):
-        if len({slots[n].name for n in numbers}) < 2:
-            continue  # listed again: it promises nothing else
+        if len(numbers) < 2:
+            continue
         misfits = {n: _misfit(slots, n, numbers) for n in numbers}
         stays = min(numbers, key=lambda n: (misfits[n], n))
-        for number in numbers:
-            if slots[number].name == slots[stays].name:
-                continue
+        for number in (n for n in numbers if n != stays):
             slots[number], said = _copy(slots, number, stays, numbers)
             findings.append(said)
     return findings

@@ -34,6 +34,24 @@ def test_a_slice_of_another_recording(away):
     assert said(made) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
 
 
+def test_a_slice_of_another_recording_that_is_listed_twice():
+    """It is foreign wherever it is listed, also behind itself."""
+    datas = run()
+    foreign = data(3 * S + 54_000_007, frames_per_pes=3)
+    datas[2] = foreign[: len(foreign) // 188 // 2 * 188]
+    given = slots(*datas)
+    made = identified([*given[:3], given[2], *given[3:]])
+    assert held(made) == [True, True, False, False, True, True]
+    assert said(made) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+def test_a_clock_that_steps_out_and_back_and_is_listed_twice_is_set_back_in_both():
+    given = slots(*counted([S, 2 * S, 3 * S + 324_000_000, 4 * S, 5 * S]))
+    kept, findings = identified([*given[:3], given[2], *given[3:]])
+    assert [first(slot, ts.VIDEO) for slot in kept[2:4]] == [3 * S, 3 * S]
+    assert [f.id for f in findings] == ["DTS_BACK"]
+
+
 def test_a_clock_that_steps_out_and_back_while_the_counters_go_on():
     made = identified(slots(*counted([S, 2 * S, 3 * S + 324_000_000, 4 * S, 5 * S])))
     assert said(made) == [("DTS_BACK", Severity.WARNING, "2.ts")]

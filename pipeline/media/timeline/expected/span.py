@@ -1,4 +1,5 @@
-"""What is missing before the first and after the last unit, by what the playlist promised.
+"""What is missing before the first and after the last unit, by what the playlist promised.  Long:
+a lane may begin and end with the recording, or inside it.
 
 Times are ticks of 90 kHz unless they say seconds.
 """
