@@ -44,11 +44,11 @@ class _Done(Struct, frozen=True, eq=False):
         return self.user.shares[0].evidence.fetched if self.user.shares else ()
 
 
-def convert(job: Job, inventory: Inventory, place: Place) -> Report:
+def convert(job: Job, intake: Intake, place: Place) -> Report:
     """Make, prove and publish a file of each user; a user of whom nothing can be made stops no
     other.  ``place`` gives a temporary file for a key.
     """
-    intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
+    inventory = intake.inventory
     done = [_made(job, user, place) for user in users(intake, job.ffmpeg)]
     if job.options.users.together and any(one.made for one in done):
         return _together(job, inventory, done, place)

@@ -1,7 +1,6 @@
 """Segments are cut where their format changes, and re-encoded where it must not."""
 
 from collections.abc import Callable, Sequence, Set
-from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
@@ -32,6 +31,7 @@ from pipeline.stages.conform.encoding import Source
 from pipeline.stages.conform.reencode import Encoded, reencode
 from pipeline.stages.conform.spooled import Spool
 from pipeline.stages.segments import (
+    Folder,
     LocalSegment,
     read,
     slots_of,
@@ -49,7 +49,7 @@ TWO_TRACKS = Finding(
 
 def rewritten(
     segments: Sequence[LocalSegment],
-    folder: Path,
+    folder: Folder,
     ffmpeg: Ffmpeg | None,
     *,
     on_change: OnChange,
@@ -74,14 +74,14 @@ def rewritten(
         return Conformed(tuple(segments))
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
-    with Spool(folder) as spool:
+    with Spool(folder()) as spool:
         read_one, told = lambda n: unwrapped(segments[n]), _thousandths(progress)
         made = reencode(Source(slots, found, read_one, spool, ffmpeg, told))
         for number in by_segment(found.changes):
             one = _Renewed(number, slots[number], found, made)
             data = _rewritten(one, read(segments[number]), listed)
             slot = replace(one.slot, scan=_scanned(one, data), turns=_turns(one))
-            new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
+            new[number] = written(segments[number], slot, folder() / f"{number}.reencoded", data)
     for number in _behind(found, slots):
         new[number] = replace(new[number], slot=_begun(new[number].slot))
     return Conformed(tuple(new), made.findings, made.reencoded)
@@ -167,7 +167,7 @@ def _counted(after: Scan, before: Scan) -> Scan:
 
 
 def _cut(
-    segments: Sequence[LocalSegment], folder: Path, on_change: OnChange
+    segments: Sequence[LocalSegment], folder: Folder, on_change: OnChange
 ) -> Sequence[LocalSegment]:
     """Cut segments with two formats; for several files, so that no unit stands in two of them."""
     segments = cut_inside(segments, folder)

@@ -31,7 +31,7 @@ class Spool:
         self.folder = folder
         with os_errors(f"write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = TemporaryFile(dir=folder)  # noqa: SIM115  # closed where this is left
+            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # closed where this is left
         self._end = 0
 
     def __enter__(self) -> "Spool":
@@ -52,8 +52,9 @@ class Spool:
         size = np.array([len(unit) for unit in units], np.intp)
         ends = self._end + np.cumsum(size)
         with os_errors(f"write to {self.folder}"):
-            self._file.write(b"".join(units))
-            self._file.flush()
+            rest = memoryview(b"".join(units))
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._end = int(ends[-1]) if len(ends) else self._end
         return ends - size, size
 
