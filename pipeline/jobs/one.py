@@ -117,7 +117,7 @@ def _measured(intake: Intake) -> Report:
     if report is not None:
         return report
     meant = captions.meant(recording, intake.source, options)
-    evidence, _ = _subtitled(evidence, meant)
+    evidence, subtitles = _subtitled(evidence, meant)
     report = _as_planned(recording, (part.evidence for part in shares(evidence, options)))
     if report is not None:
         return report
@@ -131,7 +131,7 @@ def _measured(intake: Intake) -> Report:
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, proved=said))
-    return together(recording, parts, reports)
+    return replace(together(recording, parts, reports), captions=subtitles.told)
 
 
 def _refuse_to_replace_a_source(job: Job, inventory: Inventory) -> None:
