@@ -95,6 +95,22 @@ def tidy_work(home: Path) -> None:
             shutil.rmtree(work, ignore_errors=True)
 
 
+def is_in_use(home: Path) -> bool:
+    """Whether a run is rewriting segments in the folder of a recording, for however long."""
+    return any(_is_held(lock) for lock in home.glob(f"{WORK}*/{LOCK}"))
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # it has just ended
+        pass
+    return False
+
+
 def forget(recording: Recording, options: Options) -> None:
     """Segments that were fetched are not needed any more."""
     home = spool_of(recording, options)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline.jobs.options import Options
-from pipeline.jobs.spool import Workspace, forget, spool_of, tidy_work
+from pipeline.jobs.spool import Workspace, forget, is_in_use, spool_of, tidy_work
 from pipeline.model import Recording
 
 TALK = Recording("talk", "/recordings/talk.m3u8", ())
@@ -93,6 +93,8 @@ def test_nobody_tidies_up_what_is_in_use(options, home):
         made = put(work.part())
         tidy_work(home)
         assert made.exists()
+        assert is_in_use(home)
+    assert not is_in_use(home)
 
 
 def test_a_claim_that_was_tidied_up_before_it_was_locked_is_made_again(options, home):
