@@ -60,12 +60,9 @@ class StoredObject(Struct, frozen=True):
 
 
 class Key(Struct, frozen=True):
-    """What AES-128 segments are encrypted with (EXT-X-KEY, RFC 8216 section 4.3.2.4).
+    """What AES-128 segments are encrypted with (EXT-X-KEY, RFC 8216 section 4.3.2.4)."""
 
-    ``name`` is the file of the key, empty where the playlist names none beside or below it.
-    """
-
-    name: str
+    name: str  # the file of the key; empty where the playlist names none beside or below it
     iv: bytes | None = None  # 16 bytes; None: the media sequence number (RFC 8216 section 5.2)
 
 
@@ -113,6 +110,7 @@ class Segment(Struct, frozen=True):
     events: tuple[TrackEvent, ...] = ()  # that stand in front of it
     rotations: tuple[Rotation, ...] = ()
     rounded: bool = False  # EXTINF in whole seconds (RFC 8216 section 4.3.2.1)
+    time: float | None = None  # EXT-X-PROGRAM-DATE-TIME, section 4.3.2.6: seconds since the epoch
 
 
 class Playlist(Struct, frozen=True):

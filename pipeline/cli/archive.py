@@ -224,7 +224,7 @@ def verify(place: str, **chosen: Any) -> int:
 
 def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive.bagit import fixity, places, repair, schedule
-    from pipeline.cli.progress import of_number
+    from pipeline.cli.bagged import watched_in_turn
 
     opened = opener(chosen)
     storage = folder(opened, place)
@@ -240,11 +240,12 @@ def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     entries: dict[str, dict[str, str]] = {}
     sound, alone = True, found[0].name == ""
     due = schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0)
-    for one in of_number(due, len(due), "bags", chosen):
-        checked = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
+    for one, watched in watched_in_turn(due, chosen):
+        fast = chosen["fast"]
+        checked = fixity.check(storage, one, fast=fast, opened=elsewhere, watched=watched)
         if not checked.ok and copy is not None:
             fixed = repair.repair(storage, one, copy, spool / "repair")
-            again = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
+            again = fixity.check(storage, one, fast=fast, opened=elsewhere)
             checked = repair.repaired(again, fixed)
         sound &= checked.ok
         _say_checked(checked, chosen)

@@ -1,12 +1,15 @@
 """How far recordings are on their way into bags; loaded by ``recpipe archive`` when it is used."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.fixity import Counting, Watched
+from pipeline.archive.bagit.places import BagLocation
 from pipeline.archive.bulk import Found
 from pipeline.archive.ingest import Ingested
 from pipeline.archive.order import Bagging, Originals
@@ -32,6 +35,21 @@ def bags(
         for outcome in bulk.ingest_all(begun, open_root, bagging, now=time.time, options=how):
             yield outcome
             meter.counted()
+
+
+def watched_in_turn(
+    due: Sequence[BagLocation], chosen: dict[str, Any]
+) -> Iterator[tuple[BagLocation, Watched]]:
+    """Each bag that is to be checked, and whom to tell how far that is."""
+    with counting(len(due), "bags", chosen) as meter:
+        for one in due:
+            yield one, partial(_watched, meter, one)
+            meter.counted()
+
+
+def _watched(meter: Meter | NoMeter, bag: BagLocation, path: str, size: int) -> Counting:
+    meter.begin(" ".join(filter(None, (bag.name, path))) or "bag", size, 1)
+    return partial(meter.report, "verify")
 
 
 def _begun(

@@ -97,6 +97,7 @@ class Moment(Struct, frozen=True):
     seconds: float  # since it began
     now: float  # by the same clock as when parts began
     parts: tuple[Part, ...] = ()
+    sized: bool = True  # how large each is was known before the first was begun
 
     @property
     def done(self) -> float:
@@ -106,9 +107,11 @@ class Moment(Struct, frozen=True):
     @property
     def share(self) -> float:
         """From 0 to 1; 0 as long as nobody knows how many there are."""
-        if self.size and self.total is not None:
+        if self.size and self.sized and self.total is not None:
             return self.done / self.size
-        return self.finished / self.total if self.total else 0.0
+        size = sum(part.size for part in self.parts)
+        begun = sum(part.done for part in self.parts) / size if size else 0.0
+        return (self.finished + begun) / self.total if self.total else 0.0
 
     @property
     def rate(self) -> float:
@@ -122,11 +125,9 @@ class Moment(Struct, frozen=True):
             return self.parts[0].left(self.now)
         if self.total is None:
             return None
-        if self.size:
+        if self.size and self.sized:
             return max(self.size - self.done, 0.0) / self.rate if self.rate else None
-        if not self.finished:
-            return None
-        return (self.total - self.finished) * self.seconds / self.finished
+        return self.seconds * (1 - self.share) / self.share if self.share else None
 
     @property
     def count(self) -> str:
@@ -140,7 +141,8 @@ class Moment(Struct, frozen=True):
         """How much is done, of how much; empty where only the number counts."""
         if not self.size:
             return ""
-        of = f" of {in_bytes(int(self.size))}" if self.total is not None else ""
+        known = self.sized and self.total is not None
+        of = f" of {in_bytes(int(self.size))}" if known else ""
         return f"{in_bytes(int(self.done))}{of}"
 
     @property

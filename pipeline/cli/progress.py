@@ -52,6 +52,7 @@ class Meter:
         self._own: dict[tuple[str, str], int] = {}  # bytes of each that is watched
         self._latest = ("", "")
         self._finished, self._before, self._worked = 0, 0.0, 0.0
+        self._sized = True
         self._begun = self._shown = clock()
         self._lock = threading.Lock()
 
@@ -82,6 +83,7 @@ class Meter:
             self._latest, self._passes = (name, ""), passes
             self._own[self._latest] = size
             self._size += size
+            self._sized = False
 
     def report(self, stage: str, count: int) -> None:
         """So many bytes more of what was begun last."""
@@ -127,6 +129,7 @@ class Meter:
             seconds=now - self._begun,
             now=now,
             parts=tuple(self._parts.values()),
+            sized=self._sized,
         )
 
 

@@ -2,6 +2,8 @@
 docs/design.md.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -29,7 +31,7 @@ from pipeline.jobs.output.publishing import (
 from pipeline.jobs.planning import Intake, inspected, planned
 from pipeline.jobs.sessions import convert as sessions
 from pipeline.jobs.sessions.streams import chosen, taking_part
-from pipeline.jobs.spool import forget, spool_in_use
+from pipeline.jobs.spool import Workspace, forget, spool_in_use
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, refused, rejected
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
@@ -98,7 +100,9 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
     if report is None:
         with spool_in_use(recording, source, options):
             try:
-                report = _measured(Intake(recording, source, inventory, options, clock))
+                with Workspace(recording, options) as work:
+                    intake = Intake(recording, source, inventory, options, clock, work)
+                    report = _measured(intake)
             finally:
                 forget(recording, options)
     return _timed(report, clock)
@@ -113,7 +117,7 @@ def _measured(intake: Intake) -> Report:
     if report is not None:
         return report
     meant = captions.meant(recording, intake.source, options)
-    evidence, _ = _subtitled(evidence, meant)
+    evidence, subtitles = _subtitled(evidence, meant)
     report = _as_planned(recording, (part.evidence for part in shares(evidence, options)))
     if report is not None:
         return report
@@ -127,7 +131,7 @@ def _measured(intake: Intake) -> Report:
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, proved=said))
-    return together(recording, parts, reports)
+    return replace(together(recording, parts, reports), captions=subtitles.told)
 
 
 def _refuse_to_replace_a_source(job: Job, inventory: Inventory) -> None:
@@ -163,14 +167,24 @@ def _convert(job: Job, inventory: Inventory) -> Report:
 
 
 def _needs(job: Job, inventory: Inventory) -> dict[Path, int]:
-    """How many bytes are written into which folder: segments that are fetched, and the result."""
-    size = _size(inventory)
-    folder = job.target.storage.temporary(job.target.key, job.options.spool).parent
-    needs = {folder: size}
-    if job.source.path("") is None:
-        job.options.spool.mkdir(parents=True, exist_ok=True)
-        needs[job.options.spool] = size + (size if folder == job.options.spool else 0)
-    return needs
+    """How many bytes are written into which folder: the result, segments that are fetched, and what
+    is re-encoded of them, once as it is encoded and once in its segments.
+    """
+    size, spool = _size(inventory), job.options.spool
+    made = max(size, _asked_size(job, inventory))
+    folder = job.target.storage.temporary(job.target.key, spool).parent
+    needs = Counter({folder: made})
+    needs[spool] += size if job.source.path("") is None else 0
+    needs[spool] += 2 * made if job.options.asked else 0
+    if needs[spool]:
+        spool.mkdir(parents=True, exist_ok=True)
+    return +needs
+
+
+def _asked_size(job: Job, inventory: Inventory) -> int:
+    """Bytes of all pictures in the bit rate that is asked for; 0 where none is."""
+    seconds = sum(listed.segment.duration for listed in inventory.segments)
+    return math.ceil(seconds * (job.options.video_bitrate or 0) * 1000 / 8)
 
 
 def _size(inventory: Inventory) -> int:
@@ -182,12 +196,13 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     """The file is written beside its place: as segments come, or when all of it is planned."""
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         place = partial(_temporary, job, inventory, temporaries)
+        work = temporaries.enter_context(Workspace(job.recording, job.options))
+        intake = Intake(job.recording, job.source, inventory, job.options, job.clock, work)
         if job.recording.streams:
-            session = sessions.convert(job, inventory, place)
+            session = sessions.convert(job, intake, place)
             forget(job.recording, job.options)
             return session
         ahead = temporaries.enter_context(closing(begun_ahead(job, inventory, place)))
-        intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
         evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)
         report = _as_planned(job.recording, [evidence]) or _nothing_to_make(job, evidence)
         if report is not None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -10,7 +9,7 @@ from pipeline.choices import OnChange
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
 from pipeline.jobs.sessions.streams import is_index
-from pipeline.jobs.spool import spool_of
+from pipeline.jobs.spool import Workspace, spool_of
 from pipeline.jobs.stopwatch import Clock
 from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.identity import identified
@@ -25,7 +24,7 @@ from pipeline.stages.fetch.in_folder import in_place
 from pipeline.stages.inspect import inspect
 from pipeline.stages.mux.ahead import Ahead
 from pipeline.stages.rejoin import rejoined
-from pipeline.stages.segments import LocalSegment, slots_of, with_slots, without_orphans
+from pipeline.stages.segments import Folder, LocalSegment, slots_of, with_slots, without_orphans
 from pipeline.stages.unwrap import unwrap
 from pipeline.stages.verify import Verified
 from pipeline.storage import Storage
@@ -40,6 +39,7 @@ class Intake(Struct, frozen=True, eq=False):
     inventory: Inventory
     options: Options
     clock: Clock
+    workspace: Workspace  # for what is rewritten of segments
 
 
 def inspected(recording: Recording, source: Storage, options: Options) -> Inventory:
@@ -81,7 +81,7 @@ def planned(
     ``ahead``, as segments come.  A stream of one user ``pauses``.
     """
     recording, source, inventory = intake.recording, intake.source, intake.inventory
-    options, clock = intake.options, intake.clock
+    options, clock, work = intake.options, intake.clock, intake.workspace.part()
     folder = spool_of(recording, options)
     here = in_place([s.object for s in inventory.segments if s.object], source)
     stage, doing = ("inspect", "read") if here else ("fetch", "fetch to")
@@ -92,11 +92,11 @@ def planned(
     with clock.stage("inspect"), os_errors(f"read {where}"):
         opened, of_keys = unwrap(fetched, source, options.keys)
         found, of_files = without_orphans(opened)
-        segments, of_slots = _put_right(found, folder)
+        segments, of_slots = _put_right(found, work)
         needed = [segment for segment in segments if segment.slot.needed]
         formed = conform(
             needed,
-            folder,
+            work,
             ffmpeg,
             on_change=options.on_change,
             format=options.format,
@@ -121,7 +121,7 @@ def planned(
 
 
 def _put_right(
-    segments: Sequence[LocalSegment], folder: Path
+    segments: Sequence[LocalSegment], folder: Folder
 ) -> tuple[tuple[LocalSegment, ...], list[Finding]]:
     """Every segment in its slot, with what belongs there and stamps that can be."""
     segments = [segments[n] for n in named_order(slots_of(segments))]

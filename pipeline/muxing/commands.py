@@ -213,21 +213,21 @@ def _made(ffmpeg: Path, source: str, options: Mapping[str, Any]) -> list[str]:
 
 def reencode(
     ffmpeg: Path,
-    output: Path,
     *,
     demuxer: str,
     stream: str,
     codec: Mapping[str, Any],
 ) -> list[str]:
-    """Encode one stream of standard input into a transport stream, keeping its clock; ``stream`` is
-    an ffmpeg stream specifier, ``codec`` comes from :func:`h264` or :func:`aac`.
+    """Encode one stream of standard input into a transport stream on standard output, keeping its
+    clock; ``stream`` is an ffmpeg stream specifier, ``codec`` comes from :func:`h264` or
+    :func:`aac`.
     """
     import ffmpeg as ff
 
     source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
     # where the 33-bit clock wraps, ffmpeg's begins below 0
     options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, "avoid_negative_ts": "disabled"}
-    spec = ff.output(source[stream], str(output), **options, **codec)
+    spec = ff.output(source[stream], "pipe:1", **options, **codec)
     return _fed(ffmpeg, spec, "error")
 
 

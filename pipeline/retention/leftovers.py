@@ -11,6 +11,7 @@ from msgspec import Struct
 from pipeline.archive.bagit.places import TAR
 from pipeline.choices import Format
 from pipeline.errors import ChangedError, NotFoundError
+from pipeline.jobs.spool import is_in_use
 from pipeline.retention import trash
 from pipeline.retention.apply import expired
 from pipeline.retention.document import Leftover
@@ -97,7 +98,7 @@ def _spool(spool: Path, old: float) -> Iterator[Leftover]:
             continue
         for folder in sorted(folders):
             size, newest = _newest(folder)
-            if newest < old:
+            if newest < old and not is_in_use(folder):
                 yield Leftover("spool", str(folder), size, newest)
 
 
@@ -167,7 +168,7 @@ def _remove_path(one: Leftover) -> None:
         if not os.path.lexists(path):
             return
         newest = _newest(path)[1] if path.is_dir() else path.lstat().st_mtime
-        if newest > one.modified:
+        if newest > one.modified or is_in_use(path):
             raise ChangedError(f"{path}: in use again")
         if path.is_dir():
             shutil.rmtree(path)

@@ -8,8 +8,6 @@ by its sid, by its channel, or because no other recording lies there.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import islice
 
 from msgspec import Struct
@@ -39,7 +37,6 @@ _REST = re.compile(  # behind the channel: a language and a time, if any
     r"(?:[._-][a-z]{2,3}(?:[-_][A-Z]{2})?)?(?:_[0-9]{17})?\.(?:vtt|m3u8)", re.IGNORECASE
 )
 _TIMED = re.compile(r"_([0-9]{17})$")
-_DATED = re.compile(r"#EXT-X-PROGRAM-DATE-TIME:(\S{10,40})")
 
 
 class Group(Struct, frozen=True, eq=False):
@@ -200,12 +197,11 @@ def _listed(group: Group, playlist: StoredObject, data: bytes) -> list[Entry]:
     """Files in the order of their playlist, with what it says of their time."""
     folder = playlist.key.removesuffix(playlist.name)
     by_name = {o.key.removeprefix(folder): o for o in group.files}
-    dated = _dated(data)
     found: list[Entry] = []
-    for number, segment in enumerate(playlists.parse(data).segments):
+    for segment in playlists.parse(data).segments:
         stored = by_name.get(segment.uri)
         events = [event.time for event in segment.events if event.time is not None]
-        told = [time for time in (dated.get(number), *events) if time is not None]
+        told = [time for time in (segment.time, *events) if time is not None]
         if stored is not None:
             time = told[0] if told else _time_in(stored.name)
             found.append((stored, time, segment.duration))
@@ -223,20 +219,6 @@ def _by_name(files: Sequence[StoredObject]) -> list[Entry]:
 def _time_in(name: str) -> float | None:
     match = _TIMED.search(_stem(name))
     return names.utc(match[1]) if match else None
-
-
-def _dated(data: bytes) -> dict[int, float]:
-    """EXT-X-PROGRAM-DATE-TIME (RFC 8216 section 4.3.2.6) by the number of its segment."""
-    found: dict[int, float] = {}
-    number = 0
-    for line in data.decode("utf-8", "replace").splitlines():
-        if match := _DATED.match(line):
-            with suppress(ValueError, OverflowError):
-                told = datetime.fromisoformat(match[1])
-                zone = told.tzinfo or UTC
-                found[number] = told.replace(tzinfo=zone).timestamp()
-        number += line.strip()[:1] not in ("", "#")
-    return found
 
 
 def _text(storage: Storage, found: StoredObject) -> bytes:

@@ -4,7 +4,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
@@ -30,10 +29,10 @@ from pipeline.media.slots.rejoin import (
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Severity
-from pipeline.stages.segments import LocalSegment, read, slots_of, written
+from pipeline.stages.segments import Folder, LocalSegment, read, slots_of, written
 
 
-def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
+def rejoined(segments: Sequence[LocalSegment], folder: Folder) -> tuple[LocalSegment, ...]:
     """The segments, each with all that belongs to it; those rewritten lie in ``folder``.
 
     What had to be opened first (encrypted, another container) stays as it is: its content is never
@@ -54,7 +53,7 @@ def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegme
 class _Rejoined:
     """Segments while they are rejoined, two neighbours at a time."""
 
-    def __init__(self, segments: Sequence[LocalSegment], folder: Path) -> None:
+    def __init__(self, segments: Sequence[LocalSegment], folder: Folder) -> None:
         self.new, self._given, self._folder = [*segments], segments, folder
         self._plain = {
             n for n, s in enumerate(segments) if s.path is not None and s.wrapping is None
@@ -67,7 +66,7 @@ class _Rejoined:
     def _put(self, number: int, data: Bytes) -> None:
         slot = self._slot(number)
         slot = replace(slot, scan=scan(slot.name, data))
-        path = self._folder / f"{number}.rejoined"
+        path = self._folder() / f"{number}.rejoined"
         self.new[number] = written(self.new[number], slot, path, data)
 
     def _say(self, number: int, detail: str) -> None:

@@ -1,6 +1,6 @@
 """One segment, from fetch to proof, and the only place that opens its file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import RawIOBase
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from pipeline.media.containers.unwrap import Opened, Wrapping, opened
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, Listed, Severity, StoredObject
+from pipeline.storage.oserrors import os_errors
 
 HEAD = 4096  # bytes by which a file can be told what it is
 LEAST = 4 << 20  # bytes of a buffer
+
+Folder = Callable[[], Path]  # where segments are rewritten; made when it is first asked for
 
 
 class LocalSegment(Struct, frozen=True, eq=False):
@@ -102,9 +105,12 @@ def read_full(file: RawIOBase, view: memoryview) -> int:
 
 
 def written(segment: LocalSegment, slot: Slot, path: Path, data: Bytes) -> LocalSegment:
-    """The segment with another transport stream, in a file of its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.tofile(path)
+    """The segment with another transport stream, in a file of its own.  DiskFullError where there
+    is no room for it.
+    """
+    with os_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.data)
     return replace(segment, slot=slot, path=path, wrapping=None)
 
 

@@ -70,6 +70,17 @@ def test_what_was_checked_when_is_remembered_in_the_archive(recpipe, store):
     assert sorted(bag.rglob("*")) == before
 
 
+def test_how_much_of_a_bag_was_read_is_shown(recpipe, store):
+    """Each of its bytes once; of a bag that is repaired too."""
+    ended = recpipe("archive", "verify", store, "--progress", "json")
+    last = json.loads(ended.err.splitlines()[-1])
+    (bag,) = (path for path in store.iterdir() if not path.name.startswith("."))
+    size = sum(path.stat().st_size for path in bag.rglob("*") if path.is_file())
+    told = {name: last[name] for name in ("unit", "finished", "total", "share", "bytes", "size")}
+    counts = {"finished": 1, "total": 1, "share": 1.0, "bytes": size, "size": size}
+    assert told == {"unit": "bags", **counts}
+
+
 def test_export_needs_one_kind(recpipe, store, clean):
     assert recpipe("archive", "export", store).code == 2
     ended = recpipe("archive", "export", store, "--ocfl", clean / "ocfl", "--json")

@@ -37,6 +37,11 @@ def moment(**more) -> Moment:
             id="of nobody knows how many",
         ),
         pytest.param(
+            {"noun": "bags", "sized": False},
+            "31%, 1 of 4 bags, 100.0 MB, 2.0 MB/s, 1 min 6 s left; 0a93_room convert 25%",
+            id="of a size that is known when it is begun",
+        ),
+        pytest.param(
             {"worked": 0.0, "finished": 0, "parts": ()},
             "10%, 0 of 4 recordings, 40.0 MB of 400.0 MB",
             id="nothing worked on yet",

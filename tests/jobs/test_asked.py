@@ -1,6 +1,7 @@
 """Pictures of another size, rate or bit rate because it is asked for: an encode that says so."""
 
 import json
+import math
 import subprocess
 from itertools import pairwise
 
@@ -103,6 +104,46 @@ def test_each_slice_begins_with_a_key_picture(convert):
     report = convert(video_bitrate=100, max_length=9.0)
     assert len(report.pieces) > 1
     assert report.proof.holds
+
+
+@pytest.mark.parametrize(
+    ("chosen", "times"),
+    [({}, 0), ({"picture_width": 160, "picture_height": 90}, 2), ({"video_bitrate": 50_000}, 2)],
+)
+def test_room_for_what_is_encoded_is_asked_for(copied, tmp_path, ffmpeg, chosen, times):
+    """Beside the result: as it is encoded, and in its segments; at that bit rate, if one is."""
+
+    class Asked(Exception):
+        pass
+
+    def admitted(needs, waiting):
+        raise Asked(dict(needs))
+
+    made, spool = copied(r.AV_B), tmp_path / "spool"
+    with pytest.raises(Asked) as told:
+        r.convert(made.folder, tmp_path / "out", ffmpeg, admitted=admitted, spool=spool, **chosen)
+    size = sum(made.path(n).stat().st_size for n in range(len(made.names)))
+    seconds = sum(length for _, length in made.entries)
+    size = max(size, math.ceil(seconds * chosen.get("video_bitrate", 0) * 125))
+    (needs,) = told.value.args
+    assert needs == {tmp_path / "out": size} | ({spool: times * size} if times else {})
+
+
+def test_a_failure_leaves_nothing_in_the_spool(copied, tmp_path, ffmpeg):
+    made, spool = copied(r.AV_B), tmp_path / "spool"
+    there = []
+
+    def failing(stage, count):
+        if stage == "convert":
+            there.extend(path.name for path in spool.rglob("*.reencoded"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        r.convert(
+            made.folder, tmp_path / "out", ffmpeg, progress=failing, spool=spool, video_bitrate=50
+        )
+    assert len(there) == len(made.names)
+    assert [path for path in spool.rglob("*") if path.parent.name != "locks"] == [spool / "locks"]
 
 
 @pytest.mark.parametrize(

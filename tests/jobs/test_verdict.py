@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from pipeline.choices import OnLoss
 from pipeline.jobs.one import Intake, planned
 from pipeline.jobs.options import Options
+from pipeline.jobs.spool import Workspace
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
@@ -38,7 +39,9 @@ def read(tmp_path):
         storage = LocalStorage(tmp_path)
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
-        evidence = planned(Intake(found, storage, inventory, Options(on_loss=on_loss), Clock()))
+        options = Options(on_loss=on_loss)
+        work = Workspace(found, options)
+        evidence = planned(Intake(found, storage, inventory, options, Clock(), work))
         measured = mux.measure(evidence.plan, evidence.segments, lambda stage, count: None)
         return found, evidence, measured
 

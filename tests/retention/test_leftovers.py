@@ -8,6 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.errors import ChangedError
+from pipeline.jobs.options import Options
+from pipeline.jobs.spool import Workspace
+from pipeline.model import Recording
 from pipeline.retention import leftovers
 from pipeline.retention.document import Leftover
 from pipeline.retention.leftovers import Ages, Stores, find, remove
@@ -80,6 +83,19 @@ def test_a_spool_that_came_to_life_again_is_left_alone(yard):
     (one,) = found(yard)
     remove(one, stores(yard))
     assert [p.name for p in yard.spool.iterdir() if p.is_dir()] == ["mine"]
+
+
+def test_a_run_that_encodes_for_days_is_in_use(yard):
+    """What it encodes has no name that would show it."""
+    talk, options = Recording("talk", "/recordings/talk.m3u8", ()), Options(spool=yard.spool)
+    with Workspace(talk, options) as work:
+        planned = work.part()().parent.parent
+        for path in (*planned.rglob("*"), planned):
+            aged(path)
+        assert found(yard) == []
+        with pytest.raises(ChangedError):
+            remove(Leftover("spool", str(planned), 0, time.time()), stores(yard))
+    assert not planned.exists()
 
 
 def test_our_unfinished_uploads_are_aborted(yard, weed):

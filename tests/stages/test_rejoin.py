@@ -23,7 +23,7 @@ def run(count: int = 3, pictures: int = 16) -> list[bytes]:
 
 def held(tmp_path, datas: list[bytes]) -> tuple[LocalSegment, ...]:
     given = [segments.local(tmp_path / f"{n}.ts", data, SECONDS) for n, data in enumerate(datas)]
-    return rejoined(given, tmp_path)
+    return rejoined(given, lambda: tmp_path)
 
 
 def bytes_of(made: tuple[LocalSegment, ...]) -> list[bytes]:
@@ -74,7 +74,7 @@ def test_what_a_segment_holds_besides_a_copy_is_not_lost_with_it(tmp_path):
 def test_segments_that_overlap_nowhere_stay_what_they_are(tmp_path, count):
     datas = run(count)
     given = [segments.local(tmp_path / f"{n}.ts", data, SECONDS) for n, data in enumerate(datas)]
-    assert rejoined(given, tmp_path) == tuple(given)
+    assert rejoined(given, lambda: tmp_path) == tuple(given)
 
 
 def test_a_copy_of_a_whole_segment_is_no_overlap(tmp_path):

@@ -1,7 +1,7 @@
 """Whether a bag is complete and valid (RFC 8493 section 3): no file missing, every digest right."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct, field
@@ -18,7 +18,14 @@ from pipeline.storage.names import printable
 
 READERS = 8  # files at once
 LARGEST_TAG_FILE = 64 << 20  # bytes
+Counting = Callable[[int], None]  # so many bytes more were read
+Watched = Callable[[str, int], Counting]  # a path in the bag, or "", and bytes to be read of it
 LINKED = "what it leads to may go without the bag; put the file itself in its place"
+
+
+def unwatched(path: str, size: int) -> Counting:
+    """Nobody looks how far it is."""
+    return lambda count: None
 
 
 class Problem(Struct, frozen=True):
@@ -64,44 +71,54 @@ class Checked(Struct, frozen=True):
 
 
 def check(
-    storage: Storage, place: BagLocation, *, fast: bool, opened: Opener | None = None
+    storage: Storage,
+    place: BagLocation,
+    *,
+    fast: bool,
+    opened: Opener | None = None,
+    watched: Watched = unwatched,
 ) -> Checked:
     """Read a bag and judge it.  ``fast`` compares sizes and names (Payload-Oxum), not digests.
 
-    With ``opened``, files that fetch.txt names are read where they are.  Damage is a problem in the
-    result; raises the errors of a store that cannot be listed.
+    With ``opened``, files that fetch.txt names are read where they are.  ``watched`` is told what
+    is read, and how far that is.  Damage is a problem in the result; raises the errors of a store
+    that cannot be listed.
     """
-    contents = read(storage, place, fast=fast)
+    contents = read(storage, place, fast=fast, watched=watched)
     problems = [*contents.problems, *judge(contents)]
     if opened is not None and not fast and bag.FETCH in contents.texts:
-        problems += _fetched(contents, opened)
+        problems += _fetched(contents, opened, watched)
     payload = [one for path, one in contents.files.items() if bag.is_payload(path)]
     where = storage.url(place.key).removesuffix("/")
     how = "fast" if fast else "full"
     return Checked(where, how, tuple(problems), len(payload), sum(one.size for one in payload))
 
 
-def read(storage: Storage, place: BagLocation, *, fast: bool) -> Contents:
+def read(
+    storage: Storage, place: BagLocation, *, fast: bool, watched: Watched = unwatched
+) -> Contents:
     """All files of a bag; a file that cannot be read is a problem, not an exception."""
     linked = places.links(storage, place)
     if linked:  # none of it is read: it could be anything on this machine
         return Contents(problems=[Problem("link", path, LINKED) for path in linked])
     if place.form is Form.TAR:
-        return _fast_tar(storage, place) if fast else _tar(storage, place)
+        return _fast_tar(storage, place) if fast else _tar(storage, place, watched)
     contents = Contents()
     listed = {found.key[len(place.key) :]: found for found in storage.list(place.key)}
     contents.files = {path: CheckedFile(found.size) for path, found in listed.items()}
+
+    wanted = [path for path in listed if not (fast and bag.is_payload(path))]
+    count = watched("", sum(listed[path].size for path in wanted))
 
     def look(path: str) -> tuple[str, CheckedFile | None, bytes, str]:
         text: list[bytes] = []
         keep = text.append if _is_text(path, listed[path].size) else None
         try:
-            digests = digest(storage.open(place.key + path), keep)
+            digests = digest(_counted(storage.open(place.key + path), count), keep)
         except (NotFoundError, StorageError) as error:
             return path, None, b"", printable(error)
         return path, CheckedFile(digests.size, digests), b"".join(text), ""
 
-    wanted = [path for path in listed if not (fast and bag.is_payload(path))]
     with ThreadPoolExecutor(READERS) as pool:
         for path, seen, text, wrong in pool.map(look, wanted):
             if seen is None:
@@ -117,15 +134,22 @@ def _is_text(path: str, size: int) -> bool:
     return not bag.is_payload(path) and size <= LARGEST_TAG_FILE
 
 
-def _tar(storage: Storage, place: BagLocation) -> Contents:
+def _counted(chunks: Iterable[bytes], count: Counting) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        count(len(chunk))
+
+
+def _tar(storage: Storage, place: BagLocation, watched: Watched) -> Contents:
     contents = Contents()
     try:
+        count = watched("", storage.head(place.key).size)
         for path, size, chunks in places.members(storage, place):
             text: list[bytes] = []
             keep = text.append if _is_text(path, size) else None
             if path in contents.files:
                 contents.problems.append(Problem("extra", path, "in the tar for the second time"))
-            contents.files[path] = CheckedFile(size, digest(chunks, keep))
+            contents.files[path] = CheckedFile(size, digest(_counted(chunks, count), keep))
             if not bag.is_payload(path):
                 contents.texts[path] = b"".join(text)
     except (NotFoundError, StorageError) as error:
@@ -226,7 +250,7 @@ def _oxum(
         yield Problem("changed", "data/", f"Payload-Oxum {found}, {bag.INFO} says {told}")
 
 
-def _fetched(contents: Contents, opened: Opener) -> Iterator[Problem]:
+def _fetched(contents: Contents, opened: Opener, watched: Watched) -> Iterator[Problem]:
     """The files that stay elsewhere, read where they are."""
     try:
         stays = bag.parse_fetch(contents.texts[bag.FETCH])
@@ -238,7 +262,7 @@ def _fetched(contents: Contents, opened: Opener) -> Iterator[Problem]:
             continue
         try:
             storage, key = opened(of_uri(one.url))
-            found = digest(storage.open(key))
+            found = digest(_counted(storage.open(key), watched(path, one.size)))
         except RecpipeError as error:
             yield Problem("missing", path, printable(error))
             continue

@@ -92,15 +92,19 @@ def _told(read: CaptionsRead, placed: Reading | None) -> Iterator[Finding]:
         yield _unused(f"{named}{more}", len(read.wrong))
     skipped = sum(file.document.skipped for file in read.files)
     if skipped:
-        yield _unused(f"{read.name}: {skipped} cues without a time or a text", skipped)
+        yield _unused(f"{read.name}: {_cues(skipped)} without a time or a text", skipped)
     if placed is None:
         if read.files:
             yield _unused(f"{read.name}: no cue is of the time of this recording")
         return
     outside = f"; {placed.outside} outside the recording left out" if placed.outside else ""
     spoken = f" ({read.language})" if read.language else ""
-    detail = f"{read.name}{spoken}: {len(placed.cues)} cues, placed by {placed.how}{outside}"
+    detail = f"{read.name}{spoken}: {_cues(len(placed.cues))}, placed by {placed.how}{outside}"
     yield Finding("CAPTIONS", Severity.INFO, detail=detail)
+
+
+def _cues(count: int) -> str:
+    return f"{count} cue{'' if count == 1 else 's'}"
 
 
 def _unused(detail: str, count: int = 1) -> Finding:

@@ -1,6 +1,6 @@
 """A session, from the listing of all its streams to one receipt: a file of each user."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from pipeline.jobs.sessions.report import of_everyone, of_session, of_user
 from pipeline.jobs.sessions.streams import first_slice
 from pipeline.jobs.sessions.users import User, users
 from pipeline.jobs.verdict import judged, refused
-from pipeline.model import Inventory, Report, Verdict
+from pipeline.model import Inventory, Recording, Report, Verdict
 from pipeline.stages import content
+from pipeline.stages.captions import Group
 from pipeline.stages.mux import mux
 from pipeline.stages.publish import everyone_key, session_key, user_key
 from pipeline.stages.segments import LocalSegment
@@ -44,11 +45,11 @@ class _Done(Struct, frozen=True, eq=False):
         return self.user.shares[0].evidence.fetched if self.user.shares else ()
 
 
-def convert(job: Job, inventory: Inventory, place: Place) -> Report:
+def convert(job: Job, intake: Intake, place: Place) -> Report:
     """Make, prove and publish a file of each user; a user of whom nothing can be made stops no
     other.  ``place`` gives a temporary file for a key.
     """
-    intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
+    inventory = intake.inventory
     done = [_made(job, user, place) for user in users(intake, job.ffmpeg)]
     if job.options.users.together and any(one.made for one in done):
         return _together(job, inventory, done, place)
@@ -91,13 +92,13 @@ def _made(job: Job, user: User, place: Place) -> _Done:
     person = job.options.person(user.uid)
     title = person.title if person else ""
     own = replace(job, recording=user.recording, options=user.options, title=title)
-    subtitles = _subtitles(job, user)
+    subtitles = _subtitles(job.recording, job.captions, user)
     made: list[MadeFile] = []
     for part in user.shares:
         try:
             texts = subtitles.of_span(*part.span)
             file = make(own, part.evidence, place(_key(job, user)), texts=texts)
-            made.append(_told_of(file, subtitles))
+            made.append(replace(file, report=_captioned(file.report, subtitles)))
         except RefusedError as error:
             return _Done(user, refused=refused(user.recording, part.evidence, error))
     report = together(user.recording, user.shares, [one.report for one in made])
@@ -106,18 +107,18 @@ def _made(job: Job, user: User, place: Place) -> _Done:
     return _Done(user, tuple(made))
 
 
-def _told_of(file: MadeFile, subtitles: Subtitles) -> MadeFile:
-    findings = (*file.report.findings, *subtitles.findings)
-    report = replace(file.report, findings=findings, captions=subtitles.told)
-    return replace(file, report=report)
+def _captioned(report: Report, subtitles: Subtitles) -> Report:
+    """The report of a file of a user, with what is said of captions."""
+    findings = (*report.findings, *subtitles.findings)
+    return replace(report, findings=findings, captions=subtitles.told)
 
 
-def _subtitles(job: Job, user: User) -> Subtitles:
+def _subtitles(session: Recording, groups: Sequence[Group], user: User) -> Subtitles:
     """The captions of the session while this user was there, if that is a film of its own."""
-    alone = user.options.format is Format.MP4 and not job.options.users.together
-    if not alone or user.whole is None or not job.captions:
+    alone = user.options.format is Format.MP4 and not user.options.users.together
+    if not alone or user.whole is None or not groups:
         return captions.NONE
-    return captions.subtitles(job.captions, user.whole, first_slice(job.recording))
+    return captions.subtitles(groups, user.whole, first_slice(session))
 
 
 def _together(job: Job, inventory: Inventory, done: list[_Done], place: Place) -> Report:
@@ -177,8 +178,11 @@ def measured(intake: Intake) -> Report:
 
 
 def _measured(intake: Intake) -> Iterator[Report]:
+    groups = captions.meant(intake.recording, intake.source, intake.options)
     for user in users(intake):
-        report = user.refused or together(user.recording, user.shares, [*_read(intake, user)])
+        subtitles = _subtitles(intake.recording, groups, user)
+        read = [_captioned(report, subtitles) for report in _read(intake, user)]
+        report = user.refused or together(user.recording, user.shares, read)
         yield of_user(intake.recording, user.uid, intake.options.person(user.uid), report)
 
 

@@ -1,5 +1,6 @@
 """What is made of each user: all of one on one clock, or each stream by itself."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -80,8 +81,8 @@ def _refuse_too_long(uid: str, plan: Plan, options: Options) -> None:
     seconds = (plan.end - BASE) / HZ
     if not _any_length(options) and seconds > options.max_length:
         said = f"--max-length: the file of user {uid} would last {seconds:.0f} s, which is more"
-        said += f" than {options.max_length:g} s; {TOO_LONG}"
-        raise UsageError(f"{said}; give --users separate, or a longer --max-length")
+        said += f" than {options.max_length:g} s; {TOO_LONG}; give --users separate, which cuts"
+        raise UsageError(f"{said} each stream by itself, or --max-length {math.ceil(seconds)}")
 
 
 def _found(intake: Intake, ffmpeg: Ffmpeg | None) -> Iterator[_Found]:

@@ -188,15 +188,26 @@ def told_apart(made: Units) -> Units:
 
 
 def joined(a: Units, b: Units) -> Units:
-    """The units ``a`` with ``b`` behind them; ``torn`` and counts are those of ``a``."""
-    return replace(
-        a,
+    """The units ``a`` with ``b`` behind them.  Where they end in their streams is not known then,
+    and what either lost is: what one dropped counts as the beginning of a unit only if all is.
+    """
+    rows = len(a.sizes)
+    dropping = [one.unfinished for one in (a, b) if one.dropped]
+    return Units(
         sizes=np.concatenate([a.sizes, b.sizes]),
         pts=np.concatenate([a.pts, b.pts]),
         dts=np.concatenate([a.dts, b.dts]),
         digest=crc32(b.data, a.digest),
-        filled=np.append(a.filled, b.filled + len(a.sizes)),
+        torn=np.append(a.torn, b.torn + rows),
+        cut=a.cut + b.cut,
+        foreign=a.foreign + b.foreign,
+        sets=a.sets | b.sets,
         data=b"".join((a.data, b.data)),
+        taken=a.taken + b.taken,
+        dropped=a.dropped + b.dropped,
+        spared=a.spared + b.spared,
+        unfinished=all(dropping) if dropping else a.unfinished or b.unfinished,
+        filled=np.append(a.filled, b.filled + rows),
     )
 
 

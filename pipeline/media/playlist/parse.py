@@ -7,6 +7,7 @@ without EXTINF and raises for a bad number: so it gets plain grammar and safe na
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,7 +34,8 @@ MAX_SEGMENTS = 200_000  # 24 hours are 5,760
 MAX_SECONDS = 86_400.0  # EXTINF of one segment
 MAX_NAMED = 50  # findings of one id with a segment of their own; the rest share one
 
-Told = tuple[Key | None, InitSection | None, tuple[TrackEvent, ...], tuple[Rotation, ...], bool]
+OfAgora = tuple[tuple[TrackEvent, ...], tuple[Rotation, ...]]
+Told = tuple[Key | None, InitSection | None, OfAgora, bool, float | None]
 
 _ENDLIST = "#EXT-X-ENDLIST"
 _PLAIN = {"#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-BYTERANGE"}
@@ -158,6 +160,7 @@ def _plain(lines: Sequence[str]) -> tuple[list[str], list[Told], list[Finding]]:
     plain = ["#EXTM3U", _ENDLIST] if _ENDLIST in lines else ["#EXTM3U"]
     found: list[Finding] = []
     extinf: str | None = None
+    time: float | None = None
     cut = _cut(lines)
     for line in lines[:-1] if cut else lines:
         tag, _, value = line.partition(":")
@@ -166,15 +169,18 @@ def _plain(lines: Sequence[str]) -> tuple[list[str], list[Told], list[Finding]]:
             extinf = value.strip()
         elif tag in ("#EXT-X-KEY", "#EXT-X-MAP"):
             found += references.read(tag, value)
+        elif tag == "#EXT-X-PROGRAM-DATE-TIME":
+            time = _date_time(value.strip())
         elif line.startswith("#"):
             events.read(tag, value)
             found += _tag(tag, value.strip(), plain)
         elif line:
             listed = len(plain)
             found += _uri(line, extinf, plain)
-            here = references.key, references.init, *events.take(), _is_rounded(extinf or "")
+            whole = _is_rounded(extinf or "")
+            here = references.key, references.init, events.take(), whole, time
             told += [here] if len(plain) > listed else []
-            extinf = None
+            extinf = time = None
     if not cut:
         return plain, told, found + _without_uri(extinf)
     if not lines[-1].startswith("#"):
@@ -225,6 +231,17 @@ def _uri(uri: str, extinf: str | None, plain: list[str]) -> Iterator[Finding]:
         plain += (f"#EXTINF:{seconds}", uri)
 
 
+def _date_time(value: str) -> float | None:
+    """RFC 8216 section 4.3.2.6: when the first sample of the next segment was, seconds since the
+    epoch; UTC where no time zone is given, and None for what is no date and time.
+    """
+    try:
+        told = datetime.fromisoformat(value)
+        return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _is_rounded(extinf: str) -> bool:
     """Whether EXTINF has no decimals, as up to version 2 (RFC 8216 section 4.3.2.1)."""
     return bool(_WHOLE.fullmatch(extinf)) and not _DECIMAL_COMMA.fullmatch(extinf)
@@ -255,7 +272,7 @@ def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, .
     segments: list[Segment] = []
     first = head["media_sequence"] or 0
     for number, (entry, here) in enumerate(zip(head["segments"], told, strict=True), first):
-        key, init, events, rotations, whole = here
+        key, init, (events, rotations), whole, time = here
         segments.append(
             Segment(
                 uri=entry["uri"],
@@ -268,6 +285,7 @@ def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, .
                 events=events,
                 rotations=rotations,
                 rounded=whole,
+                time=time,
             )
         )
     return tuple(segments)

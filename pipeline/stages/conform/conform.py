@@ -1,7 +1,6 @@
 """Segments whose format is not that of the others are brought into line before the plan is made."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -12,12 +11,12 @@ from pipeline.media.slots.turns import seen, vary
 from pipeline.model import Finding, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.conform.conformed import Conformed, Progress
-from pipeline.stages.segments import LocalSegment, slots_of, with_slots
+from pipeline.stages.segments import Folder, LocalSegment, slots_of, with_slots
 
 
 def conform(
     segments: Sequence[LocalSegment],
-    folder: Path,
+    folder: Folder,
     ffmpeg: Ffmpeg | None,
     *,
     on_change: OnChange,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
@@ -16,12 +15,12 @@ from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.media.ts.writing.split import CutPoint, cut, places
-from pipeline.stages.segments import LocalSegment, read, slots_of, written
+from pipeline.stages.segments import Folder, LocalSegment, read, slots_of, written
 
 WHOLE = 1 << 62  # a row behind the last packet of any segment
 
 
-def cut_inside(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
+def cut_inside(segments: Sequence[LocalSegment], folder: Folder) -> tuple[LocalSegment, ...]:
     """Cut every segment where one of its streams becomes another; each part is a file in
     ``folder``.  StorageError if a segment's file changed.
     """
@@ -35,7 +34,7 @@ def cut_inside(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSeg
         where = places(whole, turns)
         datas = cut(whole, where)
         for slot, data in zip(parts(segment.slot, where, datas), datas, strict=True):
-            new.append(written(segment, slot, folder / f"{len(new)}.cut", data))
+            new.append(written(segment, slot, folder() / f"{len(new)}.cut", data))
     return tuple(new)
 
 
@@ -115,7 +114,7 @@ def _begin(found: Scan) -> int:
     return int(known[0] + signed(known - known[0]).min())
 
 
-def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
+def cut_between(segments: Sequence[LocalSegment], folder: Folder) -> tuple[LocalSegment, ...]:
     """Move the end of a unit that stands in two segments to the first, where the format changes
     between them; rewritten segments are files in ``folder``.
     """
@@ -132,7 +131,7 @@ def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSe
             slot = new[n].slot
             assert slot.scan is not None
             slot = replace(slot, scan=scanned(slot.name, data, slot.scan))
-            new[n] = written(new[n], slot, folder / f"{n}.between.cut", data)
+            new[n] = written(new[n], slot, folder() / f"{n}.between.cut", data)
     return tuple(new)
 
 

@@ -4,10 +4,9 @@ Times are ticks of 90 kHz.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,12 +18,12 @@ from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.thinned import limits
-from pipeline.media.ts.writing.mux import Sample
-from pipeline.media.ts.writing.replace_streams import samples, spliced
+from pipeline.media.ts.writing.replace_streams import spliced
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 from pipeline.muxing.views import Thinned, View
+from pipeline.stages.conform.spooled import Spool, Units, joined, taken
 from pipeline.stages.conform.upright import lead
 from pipeline.storage.names import printable
 
@@ -48,7 +47,7 @@ class Source(Struct, frozen=True, eq=False):
     slots: Sequence[Slot]
     survey: Survey
     read: Callable[[int], Opened]  # a segment by its number
-    folder: Path  # for temporary files
+    spool: Spool  # where what was encoded waits
     ffmpeg: Ffmpeg | None
     told: Callable[[float], None] = unheard  # how much of it ffmpeg has taken so far: 0 to 1
 
@@ -59,8 +58,8 @@ class Source(Struct, frozen=True, eq=False):
 
 def encoded(
     source: Source, run: Sequence[Change], codecs: Sequence[Mapping[str, object]]
-) -> tuple[list[Sample], str]:
-    """The PES that ffmpeg makes of a run, one behind the other of each codec, empty where it fails;
+) -> tuple[Units, str]:
+    """The PES that ffmpeg makes of a run, one behind the other of each codec, none where it fails;
     and the last of its messages.
     """
     before = lead(source.slots, run[0]) if run[0].kind == "video" else []
@@ -69,39 +68,36 @@ def encoded(
         new, complaint = _as(source.part(place, len(codecs)), run, before, codec)
         made += new
         complaints += [complaint] if complaint else []
-    return made, "".join(complaints[-1:])
+    return joined(made, source.spool), "".join(complaints[-1:])
 
 
 def _as(
     source: Source, run: Sequence[Change], before: Sequence[int], codec: Mapping[str, object]
-) -> tuple[list[Sample], str]:
+) -> tuple[list[Units], str]:
     """What ffmpeg makes of a run and of the segments in front of it from which it is decoded."""
     assert source.ffmpeg is not None
-    output = source.folder / "run.ts"
     whole = private(run[0])
     argv = commands.reencode(
         source.ffmpeg.ffmpeg,
-        output,
         demuxer=source.read(run[0].number).demuxer if whole else "mpegts",
         stream=f"{run[0].kind[0]}:0" if whole else f"i:{run[0].pid}",
         codec=codec,
     )
     fed = [(number, run[0]) for number in before] + [(change.number, change) for change in run]
-    try:
-        with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
-            for place, (number, change) in enumerate(fed):
-                piece = source.read(number)
-                data = piece.file if whole and place >= len(before) else _alone(piece, change)
-                muxer.write(_chunks(data, source.part(place, len(fed)).told))
-            said = muxer.finish()
-        made = samples(np.fromfile(output, np.uint8), FIRST)
-        if whole:  # the transport stream we made of it begins that much later
-            made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
-        return made, _complaint(said, source, run)
-    except MuxingError as error:
-        return [], printable(str(error))
-    finally:
-        output.unlink(missing_ok=True)
+    with TemporaryFile(dir=source.spool.folder) as output:
+        try:
+            with Muxer(argv, env=source.ffmpeg.env, stall=STALL, stdout=output) as muxer:
+                for place, (number, change) in enumerate(fed):
+                    piece = source.read(number)
+                    data = piece.file if whole and place >= len(before) else _alone(piece, change)
+                    muxer.write(_chunks(data, source.part(place, len(fed)).told))
+                said = muxer.finish()
+        except MuxingError as error:
+            return [], printable(str(error))
+        made = taken(output, FIRST, source.spool)
+    if whole:  # the transport stream we made of it begins that much later
+        made = replace(made, pts=made.pts + BASE)
+    return [made], _complaint(said, source, run)
 
 
 def _chunks(data: bytes, told: Callable[[float], None]) -> Iterator[memoryview]:

@@ -4,15 +4,16 @@ Nothing else is touched.  Times are ticks of 90 kHz.
 """
 
 import math
-from bisect import bisect_right
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ, MODULO, Ticks, median, signed
+from pipeline.media.clock import HZ, MODULO, Mask, Ticks, median, signed
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import ENCODED
 from pipeline.media.es.formats import StreamFormat
@@ -21,7 +22,6 @@ from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.thinned import kept
 from pipeline.media.ts.scan import Stream
-from pipeline.media.ts.writing.mux import Sample
 from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Finding, Reencoded, Severity
 from pipeline.stages.conform.encoding import (
@@ -32,6 +32,7 @@ from pipeline.stages.conform.encoding import (
     private,
     sound_as,
 )
+from pipeline.stages.conform.spooled import Units, joined
 from pipeline.stages.conform.upright import views
 
 GAP = 0.05  # seconds without sound: more than two frames
@@ -46,8 +47,7 @@ SILENT = adts.AdtsHeader(2, RATE, 1).fixed_part
 class Encoded(Struct, frozen=True, eq=False):
     """What became of the changes."""
 
-    # by number of the slot and kind: new PES, with stamps of 33 bits
-    samples: Mapping[tuple[int, str], Sequence[Sample]] = field(default_factory=dict)
+    units: Mapping[tuple[int, str], Units] = field(default_factory=dict)  # by slot and kind
     findings: tuple[Finding, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
 
@@ -57,7 +57,7 @@ def reencode(source: Source) -> Encoded:
     Where ffmpeg fails, findings say what is missing.  FfmpegMissingError if it lacks a decoder,
     StorageError if a segment's file changed.
     """
-    made: dict[tuple[int, str], Sequence[Sample]] = {}
+    made: dict[tuple[int, str], Units] = {}
     numbers = _numbers(source.survey)
     findings: list[Finding] = []
     reencoded: list[Reencoded] = []
@@ -71,7 +71,8 @@ def reencode(source: Source) -> Encoded:
         else:
             codecs = [sound_as(wanted)]
         part = source.part(place, len(runs))
-        new, complaint = encoded(part, run, codecs) if source.ffmpeg else ([], "")
+        nothing = joined((), source.spool), ""
+        new, complaint = encoded(part, run, codecs) if source.ffmpeg else nothing
         if complaint:
             name = source.slots[run[0].number].name
             detail = f"its decoder says: {complaint}"
@@ -79,7 +80,7 @@ def reencode(source: Source) -> Encoded:
         shares = (_pictures if video else _sound)(source, run, wanted, new)
         if source.ffmpeg and not video:
             findings += _lacking(source, run, shares)
-        due = _due(source, run, wanted, new) if video else [set[int]() for _ in run]
+        due = _due(source, run, wanted, new) if video else [np.empty(0, np.int64)] * len(run)
         for change, mine, stamps in zip(run, shares, due, strict=True):
             made[change.number, change.kind] = mine
             one = _record(source, change, wanted, mine)
@@ -107,18 +108,17 @@ class _Times(Struct, frozen=True, eq=False):
     old: tuple[Ticks, ...]  # PTS by segment
     limit: float  # where the run ends; infinite where that is not known
 
-    def near(self, raw: int) -> int:
-        """A 33-bit stamp, unwrapped."""
-        return self.base + int(signed(np.array([raw - self.base], np.int64))[0])
+    def near(self, raw: Ticks) -> Ticks:
+        """33-bit stamps, unwrapped."""
+        return self.base + signed(raw - self.base)
 
-    def shared(self, new: Sequence[Sample]) -> list[list[Sample]]:
-        """For each segment the PES that are shown from its beginning to that of the next."""
+    def shared(self, new: Units) -> list[Units]:
+        """For each segment the units that are shown from its beginning to that of the next."""
         starts = [int(pts.min()) for pts in self.old]
-        shares: list[list[Sample]] = [[] for _ in starts]
-        for sample in new:
-            place = int(np.searchsorted(starts, sample.pts, side="right")) - 1
-            shares[max(0, place)].append(sample)
-        return shares
+        places = np.searchsorted(starts, new.pts, side="right").clip(min=1) - 1
+        in_order = np.argsort(places, kind="stable")
+        bounds = np.searchsorted(places[in_order], np.arange(len(starts) + 1))
+        return [new.of(in_order[a:b]) for a, b in pairwise(bounds.tolist())]
 
 
 def _times(source: Source, run: Sequence[Change]) -> _Times:
@@ -177,16 +177,22 @@ def _stream(source: Source, change: Change) -> Stream:
 
 
 def _pictures(
-    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
-) -> list[list[Sample]]:
+    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Units
+) -> list[Units]:
     """The new pictures by segment, with the delay from DTS to PTS of those that stay."""
     times = _times(source, run)
     if source.ffmpeg is None:
-        shown = _stay(np.unique(np.concatenate(times.old)), wanted).tolist()
+        shown = _stay(np.unique(np.concatenate(times.old)), wanted)
         unlike = run[0].number.to_bytes(4, "big")  # or they would be taken for copies
-        new = [Sample(p, p, _stand_in(wanted, n == 0) + unlike) for n, p in enumerate(shown)]
-    on_clock = [replace(s, pts=(p := times.near(s.pts)), dts=p - wanted.delay) for s in new]
-    return [[_wrapped(s) for s in share] for share in times.shared(on_clock)]
+        new = _stand_ins(source, shown, [_stand_in(wanted, key) + unlike for key in (True, False)])
+    return times.shared(replace(new, pts=times.near(new.pts), delay=wanted.delay))
+
+
+def _stand_ins(source: Source, pts: Ticks, units: Sequence[bytes]) -> Units:
+    """A unit for each of these times: the first, and the last of ``units`` for all others."""
+    begin, size = source.spool.add(units)
+    which = np.minimum(np.arange(len(pts)), len(units) - 1)
+    return Units(source.spool, pts, begin[which], size[which])
 
 
 def _stay(pts: Ticks, wanted: TargetFormat) -> Ticks:
@@ -195,18 +201,16 @@ def _stay(pts: Ticks, wanted: TargetFormat) -> Ticks:
     return kept(pts, rate) if rate and len(pts) else pts
 
 
-def _due(
-    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
-) -> list[set[int]]:
+def _due(source: Source, run: Sequence[Change], wanted: TargetFormat, new: Units) -> list[Ticks]:
     """The stamps of the pictures that have to come out of each segment.  Which of them stay is
     counted from the first that can be decoded.
     """
     times = _times(source, run)
-    first = min((times.near(sample.pts) for sample in new), default=times.base) - 1
+    first = (int(times.near(new.pts).min()) if len(new) else times.base) - 1
     every = np.unique(np.concatenate(times.old))
     halves = every[every < first], every[every >= first]
     stay = np.concatenate([_stay(half, wanted) for half in halves])
-    return [set((old[np.isin(old, stay)] % MODULO).tolist()) for old in times.old]
+    return [np.unique(old[np.isin(old, stay)] % MODULO) for old in times.old]
 
 
 def _keys(source: Source, run: Sequence[Change]) -> list[float]:
@@ -215,43 +219,52 @@ def _keys(source: Source, run: Sequence[Change]) -> list[float]:
     return [float(pts[pts >= 0].min()) / HZ for pts in stamps]
 
 
-def _sound(
-    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
-) -> list[list[Sample]]:
+def _sound(source: Source, run: Sequence[Change], wanted: TargetFormat, new: Units) -> list[Units]:
     """The new frames by segment, without what the encoder put in front and behind."""
     times = _times(source, run)
     header = wanted.like.config if wanted.like else None
     header = header or next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
     beat = adts.read(header).ticks
     begin = float(times.old[0].min())
-    frames: list[Sample] = []
+    frames = _frames(new, header)
+    frames = replace(frames, pts=times.near(frames.pts))
     if source.ffmpeg is None:
         end = times.limit if times.limit < math.inf else float(times.old[-1].max()) + beat
-        count = max(1, round((end - begin) / beat))
-        es = adts.framed(header, run[0].number.to_bytes(5, "big"))
-        frames = [Sample(p, p, es) for p in (round(begin + n * beat) for n in range(count))]
-    for sample in new:
-        found = adts.frames(np.frombuffer(sample.data, np.uint8), header)
-        first = times.near(sample.pts)
-        for n, (at, size) in enumerate(zip(found.begin, found.length, strict=True)):
-            pts = first + round(n * beat)
-            if begin - beat / 2 <= pts < times.limit - beat / 2:
-                frames.append(Sample(pts, pts, sample.data[int(at) : int(at + size)]))
+        beats = np.arange(max(1, round((end - begin) / beat)))
+        silent = adts.framed(header, run[0].number.to_bytes(5, "big"))
+        frames = _stand_ins(source, np.rint(begin + beats * beat).astype(np.int64), [silent])
+    else:
+        known = (begin - beat / 2 <= frames.pts) & (frames.pts < times.limit - beat / 2)
+        frames = frames.of(np.flatnonzero(known))
     holes = [hole for change in run for hole in _holes(source, change, times)]
-    held = [frame for frame in frames if not _inside(frame.pts + beat / 2, holes)]
-    return [[_wrapped(s) for s in share] for share in times.shared(held)]
+    return times.shared(frames.of(np.flatnonzero(~_inside(frames.pts + beat / 2, holes))))
 
 
-def _inside(moment: float, spans: Sequence[tuple[float, float]]) -> bool:
-    """Whether a moment lies in one of these spans, which are in order."""
-    at = bisect_right(spans, (moment, math.inf)) - 1
-    return at >= 0 and moment < spans[at][1]
+def _frames(sound: Units, header: bytes) -> Units:
+    """The single frames of sound in PES, each shown behind the one before."""
+    beat = adts.read(header).ticks
+    columns = array("q"), array("q"), array("q")
+    for sample, begin in zip(sound, sound.begin, strict=True):
+        found = adts.frames(np.frombuffer(sample.data, np.uint8), header)
+        pts = sample.pts + np.rint(np.arange(len(found.begin)) * beat)
+        for column, values in zip(columns, (pts, begin + found.begin, found.length), strict=True):
+            column.frombytes(values.astype(np.int64).tobytes())
+    pts, begins, sizes = (np.array(column, np.int64) for column in columns)
+    return Units(sound.spool, pts, begins, sizes)
+
+
+def _inside(moments: NDArray[np.floating], spans: Sequence[tuple[float, float]]) -> Mask:
+    """Which moments lie in one of these spans, which are in order."""
+    begins = np.array([begin for begin, _ in spans])
+    ends = np.array([-math.inf, *(end for _, end in spans)])
+    found: Mask = moments < ends[np.searchsorted(begins, moments, side="right")]
+    return found
 
 
 def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[float, float]]:
     """Spans inside a segment that hold no sound: the encoder fills them with silence."""
     sent = samples(source.read(change.number).data, change.pid)
-    begins = [times.near(sample.pts) for sample in sent]
+    begins = times.near(np.array([sample.pts for sample in sent], np.int64)).tolist()
     lasting = 1.5 * median(np.diff(begins)) if len(begins) > 1 else 0.0
     exact = change.was.codec.unit_ticks(change.was.config)
     for sample, (begin, following) in zip(sent, pairwise(begins), strict=False):
@@ -261,26 +274,20 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
             yield begin + lasting, following
 
 
-def _lacking(
-    source: Source, run: Sequence[Change], shares: Sequence[Sequence[Sample]]
-) -> Iterator[Finding]:
+def _lacking(source: Source, run: Sequence[Change], shares: Sequence[Units]) -> Iterator[Finding]:
     """A DECODE for sound that did not come out of a run, beyond ``SHORT``."""
     times = _times(source, run)
     end = times.limit if times.limit < math.inf else float(times.old[-1].max())
     gone = sum(b - a for change in run for a, b in _holes(source, change, times))
     wanted = (end - float(times.old[0].min()) - gone) / HZ
-    new = [sample for share in shares for sample in share]
+    new = (sample for share in shares for sample in share)
     header = next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
-    count = sum(len(adts.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
+    count = sum(map(len, shares))
     short = wanted - count * adts.read(header).ticks / HZ
     if count and short > SHORT:
         detail = f"{short:.3f} s of {wanted:.3f} s of sound could not be decoded"
         name = source.slots[run[0].number].name
         yield Finding("DECODE", Severity.ERROR, name, run[0].pid, 1, detail)
-
-
-def _wrapped(sample: Sample) -> Sample:
-    return replace(sample, pts=sample.pts % MODULO, dts=sample.dts % MODULO)
 
 
 def _stand_in(wanted: TargetFormat, key: bool) -> bytes:
@@ -289,9 +296,7 @@ def _stand_in(wanted: TargetFormat, key: bool) -> bytes:
     return CODE + sps + CODE + b"\x65" + SLICE if key else CODE + b"\x41" + SLICE
 
 
-def _record(
-    source: Source, change: Change, wanted: TargetFormat, mine: Sequence[Sample]
-) -> Reencoded:
+def _record(source: Source, change: Change, wanted: TargetFormat, mine: Units) -> Reencoded:
     stream, name = _stream(source, change), source.slots[change.number].name
     known = stream.pts[stream.pts >= 0]
     span = signed(known - known[0])
@@ -333,13 +338,11 @@ def _asked(survey: Survey, made: Sequence[Reencoded]) -> Iterator[Finding]:
         yield Finding("ENCODED", Severity.INFO, None, wanted.pid, count, detail)
 
 
-def _undecoded(
-    change: Change, one: Reencoded, mine: Sequence[Sample], due: set[int]
-) -> Iterator[Finding]:
+def _undecoded(change: Change, one: Reencoded, mine: Units, due: Ticks) -> Iterator[Finding]:
     """What did not come out; ``due`` are the stamps of the pictures that have to."""
     if change.kind == "video":
-        shown = {sample.pts + off for sample in mine for off in (-1, 0, 1)}
-        if lost := len(due - shown):
+        shown = np.concatenate([mine.pts % MODULO + off for off in (-1, 0, 1)])
+        if lost := int(np.count_nonzero(~np.isin(due, shown))):
             detail = f"{lost} of {len(due)} pictures could not be decoded"
             yield Finding("DECODE", Severity.ERROR, one.segment, change.pid, lost, detail)
     elif not one.units:

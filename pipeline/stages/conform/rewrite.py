@@ -1,7 +1,6 @@
 """Segments are cut where their format changes, and re-encoded where it must not."""
 
 from collections.abc import Callable, Sequence, Set
-from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
@@ -30,7 +29,9 @@ from pipeline.stages.conform.conformed import Conformed, Progress
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
 from pipeline.stages.conform.encoding import Source
 from pipeline.stages.conform.reencode import Encoded, reencode
+from pipeline.stages.conform.spooled import Spool
 from pipeline.stages.segments import (
+    Folder,
     LocalSegment,
     read,
     slots_of,
@@ -48,7 +49,7 @@ TWO_TRACKS = Finding(
 
 def rewritten(
     segments: Sequence[LocalSegment],
-    folder: Path,
+    folder: Folder,
     ffmpeg: Ffmpeg | None,
     *,
     on_change: OnChange,
@@ -71,16 +72,16 @@ def rewritten(
         return Conformed(tuple(segments), (TWO_TRACKS,))
     if not found.changes:
         return Conformed(tuple(segments))
-    folder.mkdir(parents=True, exist_ok=True)
-    told = _thousandths(progress)
-    made = reencode(Source(slots, found, lambda n: unwrapped(segments[n]), folder, ffmpeg, told))
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
-    for number in by_segment(found.changes):
-        one = _Renewed(number, slots[number], found, made)
-        data = _rewritten(one, read(segments[number]), listed)
-        slot = replace(one.slot, scan=_scanned(one, data), turns=_turns(one))
-        new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
+    with Spool(folder()) as spool:
+        read_one, told = lambda n: unwrapped(segments[n]), _thousandths(progress)
+        made = reencode(Source(slots, found, read_one, spool, ffmpeg, told))
+        for number in by_segment(found.changes):
+            one = _Renewed(number, slots[number], found, made)
+            data = _rewritten(one, read(segments[number]), listed)
+            slot = replace(one.slot, scan=_scanned(one, data), turns=_turns(one))
+            new[number] = written(segments[number], slot, folder() / f"{number}.reencoded", data)
     for number in _behind(found, slots):
         new[number] = replace(new[number], slot=_begun(new[number].slot))
     return Conformed(tuple(new), made.findings, made.reencoded)
@@ -145,7 +146,7 @@ def _gone(one: _Renewed) -> dict[int, tuple[int, int]]:
     """From when to when (ticks) the segment held streams of which nothing came out, by new PID."""
     gone = {}
     for change in one.old:
-        if not one.made.samples[one.number, change.kind]:
+        if not len(one.made.units[one.number, change.kind]):
             pts = one.scan.streams[change.pid].pts
             first = int(pts[pts >= 0][0])
             shown = np.sort(signed(pts[pts >= 0] - first))
@@ -166,7 +167,7 @@ def _counted(after: Scan, before: Scan) -> Scan:
 
 
 def _cut(
-    segments: Sequence[LocalSegment], folder: Path, on_change: OnChange
+    segments: Sequence[LocalSegment], folder: Folder, on_change: OnChange
 ) -> Sequence[LocalSegment]:
     """Cut segments with two formats; for several files, so that no unit stands in two of them."""
     segments = cut_inside(segments, folder)
@@ -181,9 +182,9 @@ def _rewritten(one: _Renewed, data: Bytes, listed: Set[int]) -> Bytes:
     """The segment with its new streams in place of the old ones."""
     wanted, scan = one.found.wanted, one.scan
     streams = [
-        MuxStream(wanted[kind].pid, ENCODED[kind], mine)
-        for (here, kind), mine in one.made.samples.items()
-        if here == one.number
+        MuxStream(wanted[change.kind].pid, ENCODED[change.kind], mine)
+        for change in one.old
+        for mine in [[*one.made.units[one.number, change.kind]]]
     ]
     codecs = {
         pid: codec_of(kind, scan.program.formats.get(pid, ""), 0)

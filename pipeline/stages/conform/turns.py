@@ -3,7 +3,6 @@ be is re-encoded, or stands in another file.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
@@ -16,11 +15,11 @@ from pipeline.media.ts.scan import Stream
 from pipeline.media.ts.writing.split import CutPoint, cut, entries
 from pipeline.model import Turn
 from pipeline.stages.conform.cut import parts
-from pipeline.stages.segments import LocalSegment, read, written
+from pipeline.stages.segments import Folder, LocalSegment, read, written
 
 
 def cut_at_turns(
-    segments: Sequence[LocalSegment], folder: Path, *, apart: bool
+    segments: Sequence[LocalSegment], folder: Folder, *, apart: bool
 ) -> tuple[LocalSegment, ...]:
     """Cut segments around each turn, and where they go on with the pictures of the segment before;
     each part is a file in ``folder``.  Where the parts go ``apart``, into several files, a turn
@@ -36,7 +35,7 @@ def cut_at_turns(
         where = _places(segment.slot, stream, entries(data, stream.pids[0]), apart=apart)
         datas = cut(data, where)
         for slot, part in zip(parts(segment.slot, where, datas), datas, strict=True):
-            new.append(written(segment, slot, folder / f"{len(new)}.turned", part))
+            new.append(written(segment, slot, folder() / f"{len(new)}.turned", part))
     return tuple(_waiting(new)) if apart else tuple(new)
 
 

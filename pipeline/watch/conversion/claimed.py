@@ -33,6 +33,7 @@ from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.watch.conversion.prefetch import forget
 from pipeline.watch.conversion.publish_gate import PublishGate
+from pipeline.watch.conversion.working import Working
 from pipeline.watch.discovery.observation import Observation
 from pipeline.watch.discovery.store_watcher import StoreWatcher
 from pipeline.watch.rebuild_ledger import restored, result_key
@@ -92,7 +93,8 @@ def work(
     def guard(placed: str) -> None:
         _note(context, claim, task.key, placed)
 
-    outcome = _made(context, task, replace(options, progress=progress, guard=guard))
+    watched = Working(look.recording, progress)
+    outcome = _made(context, task, replace(options, progress=watched, guard=guard))
     return _ended(context, claim, outcome, task, stopping=stopping)
 
 
@@ -120,7 +122,8 @@ def work_ahead(
     try:
         place.begin(stopping)
         key = _free_key(context, known, look, store_watcher.storage)
-        options = replace(context.options, accept_unfinished=True, progress=progress, guard=guard)
+        watched = Working(look.recording, progress)
+        options = replace(context.options, accept_unfinished=True, progress=watched, guard=guard)
         task = _Task(look, store_watcher.storage, key)
         outcome = _made(context, task, options)
     finally:

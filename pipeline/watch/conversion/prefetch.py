@@ -16,7 +16,7 @@ from msgspec import Struct
 from pipeline.errors import DiskFullError, RecpipeError
 from pipeline.jobs.limits.locks import locked_at_once
 from pipeline.jobs.options import Options, unwatched
-from pipeline.jobs.spool import spool_of
+from pipeline.jobs.spool import spool_of, tidy_work
 from pipeline.model import Recording, StoredObject
 from pipeline.stages.fetch.download import download, spooled
 from pipeline.stages.fetch.scan_notes import KEPT
@@ -146,10 +146,13 @@ def _kept(spool: Path) -> list[_Kept]:
 
 
 def tidy(spool: Path) -> None:
-    """Remove unfinished files that a crash left in a spool: those that no process holds."""
+    """Remove what a crash left in a spool: unfinished files, and what was rewritten of segments,
+    that no process holds.
+    """
     with os_errors(f"look after {spool}"):
         for folder in spool.iterdir() if spool.is_dir() else ():
             if _FOLDER.fullmatch(folder.name):
+                tidy_work(folder)
                 with locked_at_once(spool, str(folder)) as ours, suppress(FileNotFoundError):
                     for part in folder.glob("*.part") if ours else ():
                         part.unlink()

@@ -156,7 +156,7 @@ def test_each_file_of_a_long_recording_has_its_own(recorded, beside, out, ffmpeg
             id="no captions",
         ),
         pytest.param(vtt(*SAID, zero=r.EPOCH - 5e6), "no cue is of the time", id="another day"),
-        pytest.param("WEBVTT\n\n00:02.000 --> 00:01.000\nx\n", "1 cues without", id="a cue"),
+        pytest.param("WEBVTT\n\n00:02.000 --> 00:01.000\nx\n", "1 cue without", id="a cue"),
     ],
 )
 def test_bad_captions_change_nothing(recorded, beside, out, ffmpeg, text, why):
@@ -202,7 +202,9 @@ def test_other_formats_have_none(recorded, beside, out, ffmpeg):
 def test_check_says_the_same(recorded, beside, out, ffmpeg):
     beside(vtt(*SAID))
     made = r.convert(recorded.folder, out, ffmpeg, on_change=OnChange.SPLIT)
-    assert findings(r.check(recorded.folder)) == findings(made)
+    checked = r.check(recorded.folder)
+    assert findings(checked) == findings(made)
+    assert checked.captions == made.captions != ()
 
 
 def test_the_ntp_stamp_is_believed_more_than_names(recorded, beside, out, ffmpeg):

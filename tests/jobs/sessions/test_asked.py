@@ -1,5 +1,6 @@
 """Pictures of another size or rate, of users who send all kinds of them."""
 
+from pipeline.choices import Align
 from tests.jobs.sessions import played
 
 
@@ -25,3 +26,13 @@ def test_fewer_pictures_are_no_absence_and_no_loss(stored, convert):
         assert user.lost_seconds == {"video": 0.0, "audio": 0.0}
     assert fewer.verdict == "ok"
     assert played.wrong(made.as_json(), fewer) == []
+
+
+def test_all_users_are_encoded_before_the_first_is_written(stored, convert, out, ffmpeg):
+    """They begin together, so that all are planned first: none takes the place of another."""
+    made = stored(faults=[])
+    report = convert(picture_width=96, picture_height=120, align=Align.SESSION)
+    assert [one.verdict for one in report.users] == ["ok", "ok"]
+    assert played.wrong(made.as_json(), report) == []
+    assert played.misplaced(made, report, ffmpeg) == []
+    assert not list((out.parent / "spool").rglob("*.reencoded"))

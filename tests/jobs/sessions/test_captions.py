@@ -6,8 +6,10 @@ from datetime import datetime
 import pytest
 
 from pipeline.choices import Users
+from pipeline.jobs.options import Options
 from pipeline.model import Verdict
 from tests.jobs.output.test_captions import near, shown
+from tests.jobs.sessions import played
 from tests.jobs.sessions.conftest import user
 
 
@@ -33,6 +35,22 @@ def test_every_user_has_those_of_the_time_when_they_were_there(stored, convert, 
     receipt = json.loads((out / f"{made.name}.receipt.json").read_text())
     assert [track["cues"] for track in receipt["captions"]] == [8]
     assert convert().made is False
+
+
+def test_check_says_of_captions_what_convert_says(stored, convert, folder, out):
+    """Of every user, and of the session."""
+    stored("1002:camera_off@0", "1002:leave@20", captions=True)
+    checked = played.check(folder, Options(spool=out.parent / "spool"))
+    made = convert()
+    assert [len(one.captions) for one in (made, *made.users)] == [1, 1, 0]
+    for told, said in zip((made, *made.users), (checked, *checked.users), strict=True):
+        assert said.captions == told.captions
+        assert of_captions(said) == of_captions(told)
+    assert of_captions(made)
+
+
+def of_captions(report):
+    return [found for found in report.findings if found.id.startswith("CAPTIONS")]
 
 
 @pytest.mark.parametrize("users", [Users.SEPARATE, Users.ALL])

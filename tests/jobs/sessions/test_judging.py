@@ -6,6 +6,7 @@ from pipeline.choices import OnLoss
 from pipeline.jobs.options import Options
 from pipeline.jobs.planning import Intake, inspected
 from pipeline.jobs.sessions.users import users
+from pipeline.jobs.spool import Workspace
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged
 from pipeline.model import Finding, Severity, Verdict
@@ -24,7 +25,8 @@ def read(stored, folder, tmp_path):
     source, options = LocalStorage(folder), Options(spool=tmp_path / "spool")
     (session,) = discover(source, "")
     inventory = inspected(session, source, options)
-    (user,) = users(Intake(session, source, inventory, options, Clock()))
+    work = Workspace(session, options)
+    (user,) = users(Intake(session, source, inventory, options, Clock(), work))
     (share,) = user.shares
     plan, segments = share.evidence.plan, share.evidence.segments
     return user.recording, share.evidence, mux.measure(plan, segments, options.progress)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Units
@@ -347,3 +348,51 @@ def test_which_pes_the_slices_of_each_picture_begin_in():
     parts = [ts.annex_b([IDR, AUD]), ts.annex_b([SLICE, REST]), ts.annex_b([SEI, SLICE, AUD])]
     begins = np.cumsum([0, *map(len, parts)])[:-1]
     assert units.owners(bytearray(b"".join(parts)), begins, AVC).tolist() == [0, 1, 2]
+
+
+def some(torn=(), filled=(), **told):
+    """Two units, the bytes of which differ with what else is told of them."""
+    data = repr(told).encode()[:8].ljust(8)
+    numbers = np.array([3, 5])
+    found = (np.array(torn, np.intp), np.array(filled, np.intp))
+    made = Units(numbers.astype(np.uint32), numbers, numbers - 1, zlib.crc32(data), found[0])
+    return replace(made, data=data, filled=found[1], ends=numbers, **told)
+
+
+def test_nothing_is_forgotten_of_units_that_are_joined():
+    first = some(torn=[1], filled=[0], cut=1, foreign=2, sets=frozenset([b"a"]), taken=10)
+    second = some(torn=[0], filled=[1], cut=2, foreign=3, sets=frozenset([b"b"]), taken=20)
+    made = units.joined(replace(first, dropped=1, spared=4), replace(second, dropped=2, spared=5))
+    assert made.sizes.tolist() == made.pts.tolist() == [3, 5, 3, 5]
+    assert made.dts.tolist() == [2, 4, 2, 4]
+    assert bytes(made.data) == first.data + second.data
+    assert made.digest == zlib.crc32(first.data + second.data)
+    assert (made.torn.tolist(), made.filled.tolist()) == ([1, 2], [0, 3])
+    counts = (made.cut, made.foreign, made.taken, made.dropped, made.spared)
+    assert counts == (3, 5, 30, 3, 9)
+    assert made.sets == {b"a", b"b"}
+    assert len(made.ends) == 0
+
+
+def test_every_field_of_units_is_thought_of_when_they_are_joined():
+    """A new one needs a line in ``joined``, and one here."""
+    assert set(Units.__struct_fields__) == {
+        *("sizes", "pts", "dts", "digest", "torn", "cut", "foreign", "sets", "data"),
+        *("taken", "dropped", "spared", "unfinished", "filled", "ends"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "unfinished"),
+    [
+        pytest.param((0, True), (0, False), True, id="nothing dropped"),
+        pytest.param((3, True), (0, False), True, id="silence behind it"),
+        pytest.param((3, True), (4, True), True, id="both"),
+        pytest.param((3, False), (4, True), False, id="only the second"),
+        pytest.param((3, True), (4, False), False, id="only the first"),
+        pytest.param((0, False), (0, False), False, id="neither"),
+    ],
+)
+def test_a_loss_is_not_taken_for_the_beginning_of_a_unit(first, second, unfinished):
+    parts = [some(dropped=dropped, unfinished=begun) for dropped, begun in (first, second)]
+    assert units.joined(*parts).unfinished is unfinished

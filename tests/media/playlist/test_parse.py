@@ -673,6 +673,28 @@ def test_what_agora_tells_of_a_segment_that_is_not_listed_is_not_told_of_the_nex
     assert [segment.events for segment in segments] == [()]
 
 
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        pytest.param("2026-03-02T09:00:10Z", 1772442010.0, id="UTC"),
+        pytest.param(" 2026-03-02T10:00:10.250+01:00", 1772442010.25, id="another zone"),
+        pytest.param("2026-03-02T09:00:10.5", 1772442010.5, id="no zone"),
+        pytest.param("2026-13-02T09:00:10Z", None, id="no date"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_when_a_segment_began(value, time):
+    """The next one that is listed, and no other."""
+    tag = f"#EXT-X-PROGRAM-DATE-TIME:{value}"
+    listed = ("#EXTINF:1,", tag, "a.ts", "#EXTINF:1,", "b.ts", tag, "#EXTINF:1,", "../c.ts")
+    segments = parse(vod(*listed, "#EXTINF:1,", "d.ts")).segments
+    assert [(one.uri, one.time) for one in segments] == [
+        ("a.ts", time),
+        ("b.ts", None),
+        ("d.ts", None),
+    ]
+
+
 def test_a_playlist_is_told_by_its_first_line():
     """Whatever the file is called."""
     assert playlist.begins(b"#EXTM3U\n#EXT")

@@ -17,6 +17,7 @@ from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from pipeline.stages.conform.encoding import Source
 from pipeline.stages.conform.reencode import SHORT, reencode
+from pipeline.stages.conform.spooled import Spool
 from tests import recordings as r
 
 STEREO = replace(r.AV_B, channels=2)
@@ -54,9 +55,10 @@ def source(library, tmp_path):
             return Opened(np.frombuffer(hurt(datas[number]), np.uint8))
 
         used = library.ffmpeg if ffmpeg else None
-        return Source(slots, survey(slots), read, tmp_path, used)
+        return Source(slots, survey(slots), read, spool, used)
 
-    return make
+    with Spool(tmp_path / "spool") as spool:
+        yield make
 
 
 def frames_of(data: bytes) -> list[int]:
@@ -115,15 +117,15 @@ def test_nothing_that_can_be_decoded(source):
     severe = [f for f in made.findings if f.severity is Severity.ERROR]
     assert severe
     assert {f.id for f in severe} == {"DECODE"}
-    assert [len(found) for found in made.samples.values()] == [0]
+    assert [len(found) for found in made.units.values()] == [0]
 
 
 @pytest.mark.parametrize("other", [LARGE, STEREO], ids=["pictures", "sound"])
 def test_without_an_encoder_the_times_are_those_it_would_give(source, other):
     real, planned = reencode(source(other)), reencode(source(other, ffmpeg=False))
-    assert real.samples.keys() == planned.samples.keys()
-    for key, samples in real.samples.items():
-        told = [(s.pts, s.dts) for s in planned.samples[key]]
+    assert real.units.keys() == planned.units.keys()
+    for key, units in real.units.items():
+        samples, told = [*units], [(s.pts, s.dts) for s in planned.units[key]]
         if other is LARGE:
             assert [p for p, _ in told] == sorted(s.pts for s in samples)
         else:
@@ -133,6 +135,6 @@ def test_without_an_encoder_the_times_are_those_it_would_give(source, other):
 
 def test_one_size_and_one_number_for_all_that_is_encoded(source):
     made = reencode(source(LARGE))
-    first = [mine[0].data for mine in made.samples.values()]
+    first = [next(iter(mine)).data for mine in made.units.values()]
     sets = {unit for es in first for unit in nal_units(es) if unit[0] & 31 in (7, 8)}
     assert sorted(unit[0] & 31 for unit in sets) == [7, 8]

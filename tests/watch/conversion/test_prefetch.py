@@ -179,6 +179,7 @@ def test_behind_a_crash_everything_is_tidied(store, options, look):
     mine = options.spool / f".recpipe-{os.getpid()}-ab.part"
     mine.touch()
     (folder / "half.part").touch()
+    (folder / "work-killed" / "0").mkdir(parents=True)
     empty = options.spool / ("0" * 32)
     empty.mkdir()
     (options.spool / "not ours").touch()
@@ -187,6 +188,7 @@ def test_behind_a_crash_everything_is_tidied(store, options, look):
         assert (folder / "half.part").exists()
     tidy(options.spool)
     assert not (folder / "half.part").exists()
+    assert not (folder / "work-killed").exists()
     assert not empty.exists()
     assert len(kept(options)) == len(SEGMENTS) - 1
     left = {path.name for path in options.spool.iterdir() if path.is_file()}
