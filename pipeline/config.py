@@ -44,6 +44,7 @@ KINDS: Mapping[str, type | UnionType] = {
     "debug": bool,
     "dry_run": bool,
     "duration": str,
+    "encode_jobs": int,
     "endpoint_url": str,
     "events": str,
     "exclude": list,

@@ -45,6 +45,7 @@ event = click.option(
 @options.bwlimit
 @options.budget
 @options.jobs
+@options.encode_jobs
 @options.executor
 @options.dry_run
 @options.force
@@ -108,8 +109,9 @@ def convert_found(
         if away:
             return cluster.outcomes(works, how, chosen)
         assert pair is not None
+        side_by_side = {"jobs": chosen["jobs"], "encodes": chosen.get("encode_jobs")}
         most = budget(chosen)
-        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, budget=most)
+        return many.convert_all(works, pair, how, watch=watch, budget=most, **side_by_side)
 
     return _report(works, failures, outcomes, chosen)
 

@@ -23,6 +23,7 @@ FILES = {name for name, told in CHOICES.items() if told.metavar == "FILE"}
 OWN = {  # options that say something about this machine, and what says it to a worker
     "ffmpeg": "RECPIPE_FFMPEG",
     "bwlimit": "a limit of its network",
+    "encode_jobs": "RECPIPE_ENCODE_JOBS",
 }
 
 
@@ -85,8 +86,8 @@ def is_elsewhere(chosen: Mapping[str, Any]) -> bool:
     address(url)
     for name, instead in OWN.items():
         if chosen.get(name) is not None:
-            said = f"--{name} is about this machine; each worker has its own: {instead}"
-            raise UsageError(said)
+            said = f"--{name.replace('_', '-')} is about this machine"
+            raise UsageError(f"{said}; each worker has its own: {instead}")
     if chosen.get("event_within") is not None:
         said = "--event: a worker finds recordings by their sid, and an event has several"
         raise UsageError(f"{said}; leave out --executor")

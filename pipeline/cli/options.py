@@ -202,6 +202,12 @@ jobs = click.option(
     metavar="N",
     help="Recordings processed at once.  [default: one per processor, at most 4]",
 )
+encode_jobs = click.option(
+    "--encode-jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of these, how many re-encode at once.  [default: one for every four processors]",
+)
 executor = click.option(
     "--executor",
     metavar="WHERE",

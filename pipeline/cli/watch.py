@@ -69,6 +69,7 @@ _who_is_told = options.all_of(
     help="Notifications to listen to: a file of JSON lines, or the https:// URL of an SQS queue.",
 )
 @options.jobs
+@options.encode_jobs
 @click.option(
     "--max-attempts",
     type=click.IntRange(min=1),
@@ -133,6 +134,9 @@ def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
 
 
 def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
+    from msgspec.structs import replace
+
+    from pipeline.jobs.limits.turns import turns
     from pipeline.jobs.many import MOST_JOBS
     from pipeline.jobs.output.destinations import destination
     from pipeline.jobs.output.naming import naming
@@ -147,6 +151,8 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     to = destination(chosen["to"], how.format, opened)
     if to.key:
         raise UsageError(f"{to.storage.url(to.key)}: names one file; name a folder")
+    jobs = chosen["jobs"] or min(_cpus(), MOST_JOBS)
+    how = replace(how, turns=turns(jobs, chosen["encode_jobs"]))
     patience = Patience(chosen["settle"], chosen["late_deadline"], how.accept_unfinished)
     meant, where = selection(chosen), to.storage.url()
     store_watchers = [StoreWatcher(s, where, patience, meant) for s in _stores(sources, opened)]
@@ -167,7 +173,7 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
         ),
         follower=Prefetcher(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
         as_json=_as_json(chosen),
-        jobs=chosen["jobs"] or min(_cpus(), MOST_JOBS),
+        jobs=jobs,
         lease=chosen["lease"],
         interval=chosen["interval"],
         sweep=chosen["sweep"],

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from msgspec import Struct
+
 from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.jobs.many import aim, check_all, convert_all, find, opener
 from pipeline.jobs.options import Options, options
@@ -16,6 +18,7 @@ class Places(TypedDict, total=False):
     """How stores are reached, and how many recordings are worked on at once."""
 
     jobs: int | None  # recordings at once; one per processor, at most 4, unless it is said
+    encode_jobs: int | None  # of these, how many re-encode; one for every four processors
     spool: str | Path | None  # the folder where segments of a store are kept meanwhile
     endpoint_url: str | None  # where the store is, if it is not AWS
     region: str | None
@@ -42,29 +45,38 @@ def convert(
     ValueError for a word that is none of its choices, UsageError for an output or a key that cannot
     be, FfmpegMissingError.
     """
-    opened, chosen, jobs = _asked(asked)
-    works, failures = find(_texts(source), opened)
-    works, refused = aim(works, destination(str(output), chosen.format, opened))
+    how = _how(asked)
+    works, failures = find(_texts(source), how.opened)
+    works, refused = aim(works, destination(str(output), how.options.format, how.opened))
     pair = locate.locate(ffmpeg)
-    return [*failures, *refused, *convert_all(works, pair, chosen, jobs=jobs)]
+    made = convert_all(works, pair, how.options, jobs=how.jobs, encodes=how.encodes)
+    return [*failures, *refused, *made]
 
 
 def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> list[Outcome]:
     """The same without making anything."""
-    opened, chosen, jobs = _asked(asked)
-    works, failures = find(_texts(source), opened)
-    return [*failures, *check_all(works, chosen, jobs=jobs)]
+    how = _how(asked)
+    works, failures = find(_texts(source), how.opened)
+    return [*failures, *check_all(works, how.options, jobs=how.jobs)]
 
 
-def _asked(asked: Asked) -> tuple[Opener, Options, int | None]:
+class _How(Struct, frozen=True):
     """How stores are opened, how to convert, and how many at once."""
+
+    opened: Opener
+    options: Options
+    jobs: int | None
+    encodes: int | None
+
+
+def _how(asked: Asked) -> _How:
     if unknown := asked.keys() - Asked.__optional_keys__:
         raise TypeError(f"unexpected keyword: {', '.join(sorted(unknown))}")
     chosen: dict[str, Any] = {name: value for name, value in asked.items() if name in CHOICES}
     places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
     how = options(places.pop("spool", None), **chosen)
-    jobs = places.pop("jobs", None)
-    return opener(jobs, **places), how, jobs
+    jobs, encodes = places.pop("jobs", None), places.pop("encode_jobs", None)
+    return _How(opener(jobs, **places), how, jobs, encodes)
 
 
 def _texts(source: str | Path | Sequence[str | Path]) -> list[str]:

@@ -16,6 +16,7 @@ from pipeline.jobs.finished import Finished, standing
 from pipeline.jobs.limits.admission import Room
 from pipeline.jobs.limits.budget import NO_LIMIT, Allowance, Budget
 from pipeline.jobs.limits.parallel import Progress, each
+from pipeline.jobs.limits.turns import turns
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
@@ -34,6 +35,7 @@ from pipeline.stages.publish import everyone_key, session_key
 from pipeline.storage import Storage
 from pipeline.storage.locations import absolute
 from pipeline.storage.names import printable
+from pipeline.storage.readers import shared
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +65,18 @@ def opener(
     profile: str | None = None,
     settings: str | Path | None = None,
 ) -> Opener:
-    """How locations are opened, with enough connections for all jobs."""
-    return locations(
+    """How locations are opened, with connections for all jobs, but never more than for
+    ``MOST_JOBS``: then they share them.
+    """
+    most = CONNECTIONS * min(jobs or MOST_JOBS, MOST_JOBS)
+    opened = locations(
         endpoint_url=endpoint_url,
         region=region,
         profile=profile,
-        connections=CONNECTIONS * (jobs or MOST_JOBS),
+        connections=most,
         file=settings,
     )
+    return shared(opened, most) if jobs and jobs > MOST_JOBS else opened
 
 
 def find(
@@ -130,16 +136,18 @@ def convert_all(
     jobs: int | None = None,
     watch: Watch | None = None,
     budget: Budget = NO_LIMIT,
+    encodes: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Convert, prove and publish each; outcomes come as soon as they are there.
 
     Of a ``budget`` of results, what was done before, or cannot be done, takes nothing.  What an
     earlier run on this machine finished is found again by the listings, without another request.
+    So many ``encodes`` run at once, one for every four processors unless it is said.
     """
 
     def action(work: Task, progress: Progress) -> Report:
         assert work.target is not None
-        watched = replace(options, progress=progress, admitted=room.admitted)
+        watched = replace(options, progress=progress, admitted=room.admitted, turns=taken)
         if before := finished.report(work.recording, work.target, options):
             return before
         report = process(work.recording, work.source, work.target, ffmpeg, watched)
@@ -148,9 +156,10 @@ def convert_all(
             finished.remember(done, options, report, stands)
         return report
 
-    room = Room()
+    room, count = Room(), at_once(works, jobs)
+    taken = turns(count, encodes)
     finished = Finished(options.spool / "finished", [w.target for w in works if w.target])
-    return each(works, _within(budget, action, _made), at_once(works, jobs), watch)
+    return each(works, _within(budget, action, _made), count, watch)
 
 
 def check_all(

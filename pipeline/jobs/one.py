@@ -2,6 +2,7 @@
 docs/design.md.
 """
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ def process(
 ) -> Report:
     """Convert, prove and publish one recording.  Safe to repeat, also after a crash."""
     recording, options = chosen(recording, options), _asked(recording, options)
-    job = Job(recording, source, target, ffmpeg, options, Clock())
+    job = _taking_turns(Job(recording, source, target, ffmpeg, options, Clock()))
     with job.clock.stage("inspect"):
         inventory = inspected(recording, source, options)
         job = replace(job, captions=captions.meant(recording, source, options))
@@ -67,6 +68,12 @@ def _with_page(job: Job, report: Report) -> Report:
     from pipeline.jobs.output.pages import with_page  # its templates take a third of numpy to load
 
     return with_page(job, report)
+
+
+def _taking_turns(job: Job) -> Job:
+    """Where it encodes, after others that do."""
+    turn = partial(job.options.turns.encoding.turn, job.waiting)
+    return replace(job, ffmpeg=dataclasses.replace(job.ffmpeg, turn=turn))
 
 
 def _asked(recording: Recording, options: Options) -> Options:
@@ -161,7 +168,7 @@ def _as_planned(recording: Recording, evidence: Iterable[Evidence]) -> Report | 
 def _convert(job: Job, inventory: Inventory) -> Report:
     options = job.options
     with os_errors(f"write {job.target.url}"):
-        waits = options.admitted(_needs(job, inventory), partial(options.progress, "wait", 0))
+        waits = options.admitted(_needs(job, inventory), job.waiting)
         with waits, spool_in_use(job.recording, job.source, options):
             return _made_of(job, inventory)
 

@@ -26,6 +26,7 @@ from pipeline.choices import (
     Users,
 )
 from pipeline.errors import UsageError
+from pipeline.jobs.limits.turns import Turns
 from pipeline.jobs.sessions import people
 from pipeline.jobs.sessions.arrangement import arrangement, settings_of
 from pipeline.jobs.sessions.people import Person
@@ -88,6 +89,7 @@ class Options(Struct, frozen=True):
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
     guard: Callable[[str], None] = unguarded  # may this key be made?
     admitted: Admitted = at_once  # waits for room: bytes by folder, called while waiting
+    turns: Turns = Turns()  # what recordings side by side do one after the other
 
     def __repr__(self) -> str:
         """Without the keys."""

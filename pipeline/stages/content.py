@@ -90,7 +90,8 @@ def decode(path: Path, ffmpeg: Ffmpeg) -> list[Finding]:
     FfmpegMissingError if it lacks a decoder.
     """
     try:
-        said = run(file_commands.decode(ffmpeg.ffmpeg, path), env=ffmpeg.env, timeout=DEEP)
+        with ffmpeg.turn():
+            said = run(file_commands.decode(ffmpeg.ffmpeg, path), env=ffmpeg.env, timeout=DEEP)
     except MuxingError as error:
         said = str(error)
     lines = [line for line in said.splitlines() if line.strip()]

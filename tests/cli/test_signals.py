@@ -59,7 +59,8 @@ def test_an_interrupt_leaves_nothing_behind(launch, stuck, tmp_path, number, job
     command = launch(
         "convert", SAMPLES, "-o", tmp_path / "out", "--ffmpeg", stuck, "--jobs", jobs, "--json"
     )
-    wait_for(lambda: len(pids_of(stuck)) == jobs, "ffmpeg was not started")
+    remuxes = min(jobs, os.cpu_count())  # the others wait for their turn
+    wait_for(lambda: len(pids_of(stuck)) == remuxes, "ffmpeg was not started")
     command.send_signal(number)
     out, err = command.communicate(timeout=SECONDS)
     assert (command.returncode, out, err) == (130, "", "recpipe: interrupted\n")

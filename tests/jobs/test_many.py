@@ -1,7 +1,10 @@
 """Many recordings: all are tried, each once, whatever becomes of one."""
 
+import dataclasses
+import os
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from pipeline.errors import NotFoundError, StorageError, UsageError
 from pipeline.jobs import many
 from pipeline.jobs.limits.budget import Budget
 from pipeline.jobs.many import Task, aim, convert_all, find
-from pipeline.jobs.options import Options
+from pipeline.jobs.options import Options, options
 from pipeline.jobs.outcomes import code_of
 from pipeline.jobs.output.destinations import destination
 from pipeline.jobs.selection import Selection
@@ -205,4 +208,50 @@ def test_real_recordings_side_by_side(ffmpeg, tmp_path):
     outcomes = list(convert_all(works, ffmpeg, options, jobs=3, watch=watch))
     assert [outcome.verdict for outcome in outcomes] == [Verdict.OK] * 3
     assert len({id for id, _ in seen}) == 3
-    assert {stage for _, stage in seen} == {"inspect", "convert", "verify", "publish"}
+    stages = {stage for _, stage in seen} - {"wait"}  # for a turn, where there are 2 processors
+    assert stages == {"inspect", "convert", "verify", "publish"}
+
+
+@pytest.fixture
+def counted(tmp_path, ffmpeg):
+    """An ffmpeg that takes its time, and how many of it were remuxing and encoding at once."""
+    program, log = tmp_path / "ffmpeg", tmp_path / "log"
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *libx264*) kind=encode;; *) kind=remux;; esac\n'
+        f'echo "$kind 1" >>"{log}"; sleep 0.2\n'
+        f'"{ffmpeg.ffmpeg}" "$@"; code=$?\n'
+        f'echo "$kind -1" >>"{log}"; exit $code\n'
+    )
+    program.chmod(0o755)
+
+    def most():
+        now, seen = Counter(), Counter()
+        for kind, step in map(str.split, log.read_text().splitlines()):
+            now[kind] += int(step)
+            seen[kind] = max(seen[kind], now[kind])
+        return seen
+
+    return dataclasses.replace(ffmpeg, ffmpeg=program), most
+
+
+@pytest.mark.parametrize(
+    ("encodes", "expected"),
+    [
+        pytest.param(None, {"remux": 2, "encode": 1}, id="for two processors"),
+        pytest.param(2, {"remux": 2, "encode": 2}, id="as it is said"),
+    ],
+)
+def test_more_jobs_than_processors_remux_and_encode_in_turn(
+    counted, tmp_path, monkeypatch, encodes, expected
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    slow, most = counted
+    works, _ = find([str(SAMPLES)], opened)
+    works, _ = aim(works, destination(str(tmp_path / "out"), Format.MP4, opened))
+    chosen = options(tmp_path / "spool", picture_width=160, picture_height=90)
+    outcomes = list(convert_all(works, slow, chosen, jobs=3, encodes=encodes))
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.OK] * 3
+    found = most()
+    assert found.keys() == expected.keys()
+    assert found <= Counter(expected)  # of each kind

@@ -15,6 +15,7 @@ from pipeline.jobs.executors.rediscovery import rediscovered
 from pipeline.jobs.finished import standing
 from pipeline.jobs.limits.admission import Room
 from pipeline.jobs.limits.parallel import Progress
+from pipeline.jobs.limits.turns import Turns, turns
 from pipeline.jobs.many import READING, Task, attempt, opener
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options, options
@@ -81,7 +82,14 @@ def _plain(failure: Failure) -> Failure:
 
 def _options(given: Assignment, progress: Progress) -> Options:
     made = _chosen(given.choices)
-    return replace(made, uids=given.choices.uids, progress=progress, admitted=_ROOM.admitted)
+    alone = {"admitted": _ROOM.admitted, "turns": _turns()}
+    return replace(made, uids=given.choices.uids, progress=progress, **alone)
+
+
+@cache
+def _turns() -> Turns:
+    """Of all threads of this worker."""
+    return turns(1, _setting("encode_jobs"))
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,7 @@ changes or one would be too long.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -45,6 +46,11 @@ class Job(Struct, frozen=True, eq=False):
     title: str = ""  # what the file calls itself
     captions: tuple[Group, ...] = ()  # that become subtitle tracks
 
+    @property
+    def waiting(self) -> Callable[[], None]:
+        """To be called again and again while it waits for others."""
+        return partial(self.options.progress, "wait", 0)
+
 
 class MadeFile(Struct, frozen=True, eq=False):
     """A file that was made, and what is known of it."""
@@ -58,10 +64,12 @@ class MadeFile(Struct, frozen=True, eq=False):
 def begun_ahead(
     job: Job, inventory: Inventory, place: Callable[[], Path]
 ) -> Ahead[verify.Verified]:
-    """What makes the file of a recording without a fault while its segments are read."""
+    """What makes the file of a recording without a fault while its segments are read; nothing where
+    others may have to wait for it.
+    """
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
-    fit = fit and options.asked is None and not job.captions
+    fit = fit and options.asked is None and not job.captions and not options.turns.crowded
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments]
     if not (fit and whole and sum(promised) <= options.max_length):
@@ -85,9 +93,21 @@ def make(
     *,
     texts: Sequence[TextTrack] = (),
 ) -> MadeFile:
-    """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made.
-    ``texts`` are captions.
+    """Convert and verify, in turn; what was begun ``ahead`` is finished, if that is what is to be
+    made.  ``texts`` are captions.
     """
+    with job.options.turns.remuxing.turn(job.waiting):
+        return _made(job, evidence, temporary, ahead, texts=texts)
+
+
+def _made(
+    job: Job,
+    evidence: Evidence,
+    temporary: Path,
+    ahead: Ahead[verify.Verified] | None,
+    *,
+    texts: Sequence[TextTrack],
+) -> MadeFile:
     told, filling = _expected(job, evidence)
     wanted = replace(_wanted(job, told, filling), texts=texts)
     made, verified = _proven(job, evidence, temporary, wanted, ahead=ahead)

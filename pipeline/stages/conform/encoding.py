@@ -86,7 +86,10 @@ def _as(
     fed = [(number, run[0]) for number in before] + [(change.number, change) for change in run]
     with TemporaryFile(dir=source.spool.folder) as output:
         try:
-            with Muxer(argv, env=source.ffmpeg.env, stall=STALL, stdout=output) as muxer:
+            with (
+                source.ffmpeg.turn(),
+                Muxer(argv, env=source.ffmpeg.env, stall=STALL, stdout=output) as muxer,
+            ):
                 for place, (number, change) in enumerate(fed):
                     piece = source.read(number)
                     data = piece.file if whole and place >= len(before) else _alone(piece, change)
