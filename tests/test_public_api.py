@@ -1,6 +1,7 @@
 """What ``import pipeline`` offers."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,33 @@ def test_what_the_command_line_offers_is_a_keyword(tmp_path):
     key.write_bytes(b"short")
     with pytest.raises(pipeline.UsageError, match="no key, expected 16 bytes"):
         pipeline.check(source, key=key, spool=tmp_path)
+
+
+@pytest.mark.usefixtures("ffmpeg")
+def test_any_executor_works_on_them_and_stays_open(tmp_path, monkeypatch):
+    """With the spool and the ffmpeg of the workers, wherever those are."""
+    monkeypatch.setenv("RECPIPE_SPOOL", str(tmp_path / "spool-of-workers"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SAMPLES / "audio_only", tmp_path / "in")
+    with ThreadPoolExecutor(1) as workers:
+        asked = {"format": "m4a", "spool": tmp_path / "spool", "executor": workers}
+        (made,) = pipeline.convert("in", "out/", **asked)
+        (again,) = pipeline.convert("in", "out/", **asked)
+        (checked,) = pipeline.check("in", spool=tmp_path / "spool", executor=workers)
+        assert workers.submit(int).result() == 0
+    assert (made.verdict, made.made, again.made) == (pipeline.Verdict.OK, True, False)
+    assert Path(made.output) == tmp_path / "out" / f"{made.recording}.m4a"
+    assert checked.verdict is pipeline.Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"executor": "dusk://host"}, "expected local, dask://host:8786"),
+        ({"executor": "dask://host", "ffmpeg": "x"}, "ffmpeg: workers have .* RECPIPE_FFMPEG"),
+        ({"executor": "dask://host", "encode_jobs": 1}, "RECPIPE_ENCODE_JOBS"),
+    ],
+)
+def test_what_no_executor_can_be_or_take_is_refused(tmp_path, asked, why):
+    with pytest.raises(pipeline.UsageError, match=why):
+        pipeline.convert(SAMPLES / "audio_only", tmp_path, spool=tmp_path, **asked)

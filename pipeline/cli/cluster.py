@@ -3,23 +3,19 @@
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
 import click
 
-from pipeline.choices import CHOICES
 from pipeline.cli import options, output
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.executors.assignment import Choices, Stores
     from pipeline.jobs.many import Task
     from pipeline.jobs.options import Options
     from pipeline.jobs.outcomes import Outcome
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 LOCAL = "local"
-FILES = {name for name, told in CHOICES.items() if told.metavar == "FILE"}
 OWN = {  # options that say something about this machine, and what says it to a worker
     "ffmpeg": "RECPIPE_FFMPEG",
     "bwlimit": "a limit of its network",
@@ -97,44 +93,14 @@ def is_elsewhere(chosen: Mapping[str, Any]) -> bool:
 def outcomes(works: "Sequence[Task]", how: "Options", chosen: Mapping[str, Any]) -> Outcomes:
     """What becomes of the recordings on the workers of the executor that was named."""
     from pipeline.cli.chosen import budget
-    from pipeline.jobs.executors.assignment import Assignment, assignment
-    from pipeline.jobs.executors.cluster import connected
-    from pipeline.jobs.executors.dispatch import Run, dispatched
-    from pipeline.storage.locations import absolute
+    from pipeline.jobs.executors import elsewhere
 
-    stores, named = _stores(chosen), _choices(chosen, how)
-    to = absolute(chosen["output"]) if "output" in chosen else ""
-    if to and chosen["output"].endswith("/"):
-        to = f"{to.rstrip('/')}/"
-    with connected(chosen["executor"]) as engine:
-
-        def assigned(task: "Task") -> Assignment:
-            return assignment(task, named, stores, engine.workers, output=to)
-
-        run = Run(assigned, how, bool(to), budget(chosen), chosen.get("jobs"))
-        yield from dispatched(works, engine, run)
-
-
-def _stores(chosen: Mapping[str, Any]) -> "Stores":
-    from pipeline.jobs.executors.assignment import Stores
-
-    endpoint = chosen["endpoint_url"]
-    if endpoint and "@" in urlsplit(endpoint).netloc:
-        raise UsageError(
-            "--endpoint-url: holds a password, which is not sent; set AWS_ENDPOINT_URL"
-            " where the workers run"
-        )
-    return Stores(endpoint, chosen["region"], chosen["profile"])
-
-
-def _choices(chosen: Mapping[str, Any], how: "Options") -> "Choices":
-    """As they are written; what stands in a file (keys, names) stays there, and workers have to
-    have that file as well.
-    """
-    from pipeline.jobs.executors.assignment import Choices
-    from pipeline.storage.locations import absolute
-
-    named = {name: chosen[name] for name in CHOICES if chosen.get(name) is not None}
-    named |= {name: absolute(named[name]) for name in named.keys() & FILES}
-    named.setdefault("format", how.format.value)
-    return Choices(tuple(sorted(named.items())), how.uids)
+    order = elsewhere.Order(
+        how,
+        elsewhere.choices(chosen, how),
+        elsewhere.stores(*(chosen[name] for name in ("endpoint_url", "region", "profile"))),
+        chosen.get("output", ""),
+        budget(chosen),
+        chosen.get("jobs"),
+    )
+    return elsewhere.outcomes(works, chosen["executor"], order)

@@ -1,17 +1,21 @@
 """Many recordings by one call from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from msgspec import Struct
 
 from pipeline.choices import CHOICES, ConversionChoices
-from pipeline.jobs.many import aim, check_all, convert_all, find, opener
+from pipeline.errors import UsageError
+from pipeline.jobs.many import Task, aim, check_all, convert_all, find, opener
 from pipeline.jobs.options import Options, options
 from pipeline.jobs.outcomes import Outcome
 from pipeline.jobs.output.destinations import Opener, destination
 from pipeline.muxing import locate
+
+LOCAL = "local"
 
 
 class Places(TypedDict, total=False):
@@ -35,29 +39,63 @@ def convert(
     output: str | Path,
     *,
     ffmpeg: str | None = None,
+    executor: str | Executor = LOCAL,
     **asked: Unpack[Asked],
 ) -> list[Outcome]:
     """Convert every recording of the sources, and say what became of each.  Safe to repeat.
 
     The keywords are those of :class:`~pipeline.choices.ConversionChoices` and :class:`Places`, and
     mean what the options of ``recpipe convert`` of that name mean; ``ffmpeg`` is a program or the
-    folder it is in.  Raises what makes the whole call impossible: TypeError for another keyword,
-    ValueError for a word that is none of its choices, UsageError for an output or a key that cannot
-    be, FfmpegMissingError.
+    folder it is in; ``executor`` may also be any of ``concurrent.futures`` whose workers have
+    recpipe, and stays open.  Raises what makes the whole call impossible: TypeError for another
+    keyword, ValueError for a word that is none of its choices, UsageError for an output, a key or
+    an executor that cannot be, FfmpegMissingError, ExecutorLostError.
     """
     how = _how(asked)
     works, failures = find(_texts(source), how.opened)
     works, refused = aim(works, destination(str(output), how.options.format, how.opened))
+    if executor != LOCAL:
+        _refuse_own(ffmpeg=ffmpeg, encode_jobs=how.encodes)
+        return [*failures, *refused, *_elsewhere(works, executor, how, asked, output=str(output))]
     pair = locate.locate(ffmpeg)
     made = convert_all(works, pair, how.options, jobs=how.jobs, encodes=how.encodes)
     return [*failures, *refused, *made]
 
 
-def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> list[Outcome]:
+def check(
+    source: str | Path | Sequence[str | Path],
+    *,
+    executor: str | Executor = LOCAL,
+    **asked: Unpack[Asked],
+) -> list[Outcome]:
     """The same without making anything."""
     how = _how(asked)
     works, failures = find(_texts(source), how.opened)
+    if executor != LOCAL:
+        return [*failures, *_elsewhere(works, executor, how, asked)]
     return [*failures, *check_all(works, how.options, jobs=how.jobs)]
+
+
+def _elsewhere(
+    works: Sequence[Task],
+    where: str | Executor,
+    how: "_How",
+    asked: Mapping[str, Any],
+    *,
+    output: str = "",
+) -> list[Outcome]:
+    from pipeline.jobs.executors import elsewhere
+
+    reached = (asked.get(name) for name in ("endpoint_url", "region", "profile"))
+    choices, stores = elsewhere.choices(asked, how.options), elsewhere.stores(*reached)
+    order = elsewhere.Order(how.options, choices, stores, output, jobs=how.jobs)
+    return list(elsewhere.outcomes(works, where, order))
+
+
+def _refuse_own(**own: object) -> None:
+    """UsageError for what would be about this machine."""
+    for name in (name for name, value in own.items() if value is not None):
+        raise UsageError(f"{name}: workers have their own: set RECPIPE_{name.upper()} there")
 
 
 class _How(Struct, frozen=True):

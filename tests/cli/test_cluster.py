@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.cluster import _choices
+from pipeline.jobs.executors.elsewhere import choices
 from pipeline.jobs.options import Options
 from tests.cli.conftest import SECRET, names
 from tests.clusters import cluster
@@ -198,14 +198,17 @@ def test_what_is_about_this_machine_or_holds_a_secret_is_not_sent(recpipe, tmp_p
 def test_files_are_named_so_that_a_worker_finds_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     chosen = {"key": "keys", "names": "who.csv", "request": "layout.json", "deep": False}
-    sent = dict(_choices(chosen, Options(spool=tmp_path)).named)
+    chosen["captions"] = "said.vtt"
+    sent = dict(choices(chosen, Options(spool=tmp_path)).named)
     assert sent == {
         "key": str(tmp_path / "keys"),
         "names": str(tmp_path / "who.csv"),
         "request": str(tmp_path / "layout.json"),
+        "captions": str(tmp_path / "said.vtt"),
         "deep": False,
         "format": "mp4",
     }
+    assert dict(choices({"captions": "off"}, Options(spool=tmp_path)).named)["captions"] == "off"
 
 
 def test_a_cluster_for_a_try_out_says_where_it_is(launch, recpipe, tmp_path):

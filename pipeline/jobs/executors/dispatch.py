@@ -5,7 +5,7 @@ lost its executor is simply started again.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ class Engine(Struct, frozen=True, eq=False):
     name: str  # for people
     workers: Identity  # what each of them has to be
     slots: Callable[[], int]  # how many recordings they work on at once, now
+    head: str = "the scheduler"  # without which nothing goes on
     poisoned: type[Exception] = UnplannedError  # says that one took its workers down, repeatedly
 
 
@@ -86,6 +87,8 @@ def _answer(task: Task, future: Future[Answer], engine: Engine) -> Answer:
     if future.cancelled():
         raise _lost(engine)
     error = future.exception()
+    if isinstance(error, BrokenExecutor):  # it takes nothing more
+        raise _lost(engine) from error
     if error is None:
         answer = future.result()
         if answer.other is not None:
@@ -104,5 +107,5 @@ def _answer(task: Task, future: Future[Answer], engine: Engine) -> Answer:
 
 def _lost(engine: Engine) -> ExecutorLostError:
     return ExecutorLostError(
-        f"{engine.name}: the scheduler is gone; what is published stays, so run the same again"
+        f"{engine.name}: {engine.head} is gone; what is published stays, so run the same again"
     )

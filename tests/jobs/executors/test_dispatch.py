@@ -3,6 +3,7 @@
 import pickle
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 from msgspec.structs import replace
@@ -148,6 +149,12 @@ def test_a_scheduler_that_is_gone_is_a_temporary_failure(tmp_path, by):
 
 def failing(error):
     return lambda future, _: future.set_exception(error)
+
+
+def test_a_pool_whose_process_died_is_one_too(tmp_path, by):
+    place = Place(tmp_path, 2, by)
+    with pytest.raises(ExecutorLostError, match="what is published stays"):
+        list(place.run(Asked(failing(BrokenProcessPool()))))
 
 
 @pytest.mark.parametrize(
