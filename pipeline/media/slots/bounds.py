@@ -212,7 +212,8 @@ def _is_in_order(stream: Stream, lane: Lane) -> bool:
     if not stream.flows or lane.codec.kind == "audio":
         return stream.flows
     waits = stream.pts - stream.dts
-    return bool((stream.steps == stream.steps[0]).all() and (waits == waits[0]).all())
+    steps = stream.steps
+    return bool((steps == steps[0]).all() and (waits == waits[0]).all())
 
 
 def _first_differs(one: Ticks, other: Ticks) -> bool:

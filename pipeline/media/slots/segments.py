@@ -145,9 +145,7 @@ class Placed(Struct, frozen=True, eq=False):
 
     def moved(self, ticks: int) -> "Placed":
         """The same segment ``ticks`` later on the time line."""
-        stamps = {
-            p: (later(pts, ticks), later(dts, ticks)) for p, (pts, dts) in self.stamps.items()
-        }
+        stamps = {pid: both_later(stamps, ticks) for pid, stamps in self.stamps.items()}
         return replace(
             self,
             stamps=stamps,
@@ -191,6 +189,13 @@ class Placed(Struct, frozen=True, eq=False):
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
         return Edges(self.torn, self.joined, self.cut, self.whole, self.until)
+
+
+def both_later(stamps: tuple[Ticks, Ticks], ticks: int) -> tuple[Ticks, Ticks]:
+    """PTS and DTS ``ticks`` later: one array where they are one."""
+    pts, dts = stamps
+    moved = later(pts, ticks)
+    return moved, moved if dts is pts else later(dts, ticks)
 
 
 def later(clock: Ticks, ticks: int) -> Ticks:

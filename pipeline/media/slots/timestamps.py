@@ -198,7 +198,11 @@ def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Tick
     def line(clock: Ticks) -> Ticks:
         return np.where(clock >= 0, first + signed(clock - first), -1)
 
-    return {pid: (line(pts), line(dts)) for pid, (pts, dts) in stamps.items()}
+    def both(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
+        shown = line(pts)
+        return shown, shown if dts is pts else line(dts)
+
+    return {pid: both(*pair) for pid, pair in stamps.items()}
 
 
 def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:

@@ -10,7 +10,7 @@ from itertools import takewhile
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import BASE, HZ, MODULO, median, signed, signed_ticks
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks, median, signed, signed_ticks
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -240,10 +240,12 @@ class Placer:
         pts, dts = segment.stamps[lane.pid]
         new_first = self._new_first(segment, lane.pid)
         base = segment.presented(lane.pid)[0]
-        shifted = (
-            np.where(pts >= 0, new_first + signed(pts - base), -1),
-            np.where(dts >= 0, new_first + signed(dts - base), -1),
-        )
+
+        def line(stamps: Ticks) -> Ticks:
+            return np.where(stamps >= 0, new_first + signed(stamps - base), -1)
+
+        shown = line(pts)
+        shifted = shown, shown if dts is pts else line(dts)
         segment = replace(segment, stamps={**segment.stamps, lane.pid: shifted})
         last, end = segment.presented(lane.pid)[1], segment.end(lane)
         more = max(segment.stream(lane.pid).tail - 1, 0) * lane.unit

@@ -72,16 +72,18 @@ class Stream(Struct, frozen=True, eq=False, dict=True):
         """Ticks at which the last unit ends, in decoding order; may exceed 33 bits."""
         return int(self.decoded[-1]) + round(self.tail * self.unit)
 
-    @cached_property
+    @property
     def steps(self) -> Ticks:
-        """Ticks from each known DTS to the next."""
+        """Ticks from each known DTS to the next; not kept: it is as large as the stamps."""
         return signed(self.decoded[1:] - self.decoded[:-1])
 
     @cached_property
     def flows(self) -> bool:
         """Whether every PES has a stamp, each later than the one before by a second at most."""
-        told = len(self.decoded) == len(self.dts) > 1
-        return told and bool((self.steps > 0).all() and self.steps.max() <= HZ)
+        if not len(self.decoded) == len(self.dts) > 1:
+            return False
+        steps = self.steps
+        return bool((steps > 0).all() and steps.max() <= HZ)
 
     @cached_property
     def unit(self) -> float:
@@ -89,7 +91,8 @@ class Stream(Struct, frozen=True, eq=False, dict=True):
         exact = self.codec.unit_ticks(self.config) if self.codec else None
         if exact is not None:
             return exact
-        steps = self.steps[self.steps > 0]
+        steps = self.steps
+        steps = steps[steps > 0]
         if not len(steps):
             return HZ / 25
         return float(steps[0] if (steps == steps[0]).all() else median(steps))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.pace import Pace
-from pipeline.media.track import Lane
+from pipeline.media.track import NOTHING, Lane
 from pipeline.media.ts.continuity import continues, moved
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -33,10 +33,10 @@ class Marks(Struct, eq=False):
         """The segment with these marks in place of its own."""
         return replace(
             segment,
-            torn=frozenset(self.torn),
-            joined=frozenset(self.joined),
-            cut=frozenset(self.cut),
-            whole=frozenset(self.whole),
+            torn=frozenset(self.torn) or NOTHING,
+            joined=frozenset(self.joined) or NOTHING,
+            cut=frozenset(self.cut) or NOTHING,
+            whole=frozenset(self.whole) or NOTHING,
             missing=self.missing,
             silent=self.silent,
         )
