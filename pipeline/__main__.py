@@ -1,17 +1,13 @@
 """``recpipe``, also as ``python -m pipeline``."""
 
-import gc
 import os
 import signal
-import sys
 import time
 from types import FrameType
 
-PATIENCE = 1.0  # seconds: a terminal and a wrapper may both send the same Ctrl-C
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
-KEPT = 32 << 20  # bytes: the largest M_MMAP_THRESHOLD that glibc takes on 64 bits
+from pipeline.upkeep import collect_seldom, keep_memory
 
-COLLECTED = 200_000  # new objects after which Python looks for cycles: more than a start makes
+PATIENCE = 1.0  # seconds: a terminal and a wrapper may both send the same Ctrl-C
 
 
 class _Stop:
@@ -28,31 +24,10 @@ class _Stop:
             os._exit(130)
 
 
-def _keep_memory() -> None:
-    """Have glibc hold on to what is freed: every segment needs as much again, and pages that the
-    kernel has just taken back cost more than the work on them (mallopt(3)).
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes  # numpy needs it too
-
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            library.mallopt(parameter, KEPT)
-
-
-def _collect_seldom() -> None:
-    """A segment is thousands of short-lived views of one buffer, and not one cycle: looking for
-    cycles at every 700 of them costs a tenth of the work on it.
-    """
-    gc.set_threshold(COLLECTED)
-
-
 def main() -> None:
     """Run the command and leave with its exit code."""
-    _keep_memory()
-    _collect_seldom()
+    keep_memory()
+    collect_seldom()
     stop = _Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and & ask for

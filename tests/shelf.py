@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import StoredObject
+from pipeline.storage import allowed
 from pipeline.storage.sending import unseen
 from pipeline.storage.temporaries import temporary
 
@@ -32,7 +33,7 @@ class Shelf:
     def adopt(self, source, key, *, sha256, content_type, sent=unseen):
         return self.put(source, key, sha256=sha256, content_type=content_type, sent=sent)
 
-    def create(self, source, key, *, sha256, content_type, guard, sent):
+    def create(self, source, key, *, sha256, content_type, guard=allowed, sent=unseen):
         guard()
         if self.creates_once and key in self.objects:
             raise ExistsError(key)

@@ -18,7 +18,7 @@ DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
 # Lower layers first.  A room imports itself and rooms of lower layers, never its neighbours.
 LAYERS = (
-    ("choices", "errors", "version"),
+    ("choices", "errors", "upkeep", "version"),
     ("model",),
     ("agora", "media"),
     ("config", "muxing", "storage"),

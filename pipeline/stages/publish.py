@@ -164,7 +164,8 @@ def publish(
         note.write_bytes(data)  # before the file: there may be no room left
         stored = put(cleared)
         digest = hashlib.sha256(data).hexdigest()
-        destination.adopt(note, receipt_key(key), sha256=digest, content_type="application/json")
+        written = _create_receipt if creating else _adopt_receipt
+        written(note, destination, receipt_key(key), digest)
     finally:
         note.unlink(missing_ok=True)
     return stored[0]
@@ -174,6 +175,22 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
     """The receipt as JSON; a file name that is no UTF-8 is escaped so that reading restores it."""
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
+
+
+def _adopt_receipt(note: Path, destination: Storage, key: str, sha256: str) -> None:
+    destination.adopt(note, key, sha256=sha256, content_type="application/json")
+
+
+def _create_receipt(note: Path, destination: Storage, key: str, sha256: str) -> None:
+    """Put the receipt where none was a moment ago.  ExistsError if another run's is there by now:
+    that run found our file, which is the same as its own, while we were stopped.
+    """
+    data = note.read_bytes()
+    try:
+        destination.create(note, key, sha256=sha256, content_type="application/json")
+    except ExistsError:
+        if b"".join(destination.open(key)) != data:  # else the answer to ours was lost
+            raise
 
 
 def _create_all(

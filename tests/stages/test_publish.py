@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -228,3 +229,37 @@ def test_an_answer_that_was_lost_is_no_rival(ready):
         replacing=False,
     )
     assert set(shelf.objects) == {"a/out.mp4", "a/out.receipt.json"}
+
+
+class Overtaken(Shelf):
+    """A store where another run writes a receipt as soon as our file is there."""
+
+    theirs = b""
+
+    def create(self, source, key, **more):
+        stored = super().create(source, key, **more)
+        if key == "a/out.mp4":
+            self.objects["a/out.receipt.json"] = self.theirs
+        return stored
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["whose answer was lost", "of another run"])
+def test_a_receipt_that_came_meanwhile_stays(ready, ours):
+    shelf = Overtaken()
+    shelf.theirs = publish.receipt_bytes(note()) if ours else text(note(converted="earlier"))
+    work = partial(
+        publish.publish,
+        ready(shelf, "a/out.mp4"),
+        shelf,
+        "a/out.mp4",
+        note(),
+        format=Format.MP4,
+        sha256=SHA256,
+        replacing=False,
+    )
+    if ours:
+        work()
+    else:
+        with pytest.raises(ExistsError):
+            work()
+    assert shelf.objects == {"a/out.mp4": MOVIE, "a/out.receipt.json": shelf.theirs}

@@ -24,6 +24,7 @@ from pipeline.jobs.output.destinations import Opener, Target, destination
 from pipeline.model import Recording, Report
 from pipeline.muxing.locate import Ffmpeg, locate
 from pipeline.storage import Storage
+from pipeline.upkeep import collect_seldom, keep_memory
 from pipeline.version import VERSION
 
 _ROOM = Room()  # all threads of a worker write to the same disks
@@ -48,6 +49,7 @@ def carry_out(given: Assignment) -> Answer:
             return process(*_found(given), _target(given), _ffmpeg(), _options(given, progress))
         return check(*_found(given), _options(given, progress))
 
+    _prepare()
     try:
         here, named = identity(), _named(given)
     except RecpipeError as error:
@@ -84,6 +86,13 @@ def _options(given: Assignment, progress: Progress) -> Options:
     made = _chosen(given.choices)
     alone = {"admitted": _ROOM.admitted, "turns": _turns()}
     return replace(made, uids=given.choices.uids, progress=progress, **alone)
+
+
+@cache
+def _prepare() -> None:
+    """As every command does.  Dask has glibc give back at once what is freed."""
+    keep_memory()
+    collect_seldom()
 
 
 @cache

@@ -1,0 +1,32 @@
+"""What was freed stays with the process."""
+
+import platform
+import resource
+import subprocess
+import sys
+
+import pytest
+
+FREED = """
+from pathlib import Path
+from pipeline.upkeep import keep_memory
+if {kept}:
+    keep_memory()
+for _ in range(3):
+    blocks = [bytearray(8 << 20) for _ in range(3)]
+    del blocks
+pages = int(Path("/proc/self/statm").read_text().split()[1])
+print(pages)
+"""
+
+
+def resident(*, kept: bool) -> int:
+    """Bytes that a process still has when it has let go of 24 MiB."""
+    code = FREED.format(kept=kept)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return int(done.stdout) * resource.getpagesize()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_memory_that_was_freed_is_kept_for_the_next_segment():
+    assert resident(kept=True) > resident(kept=False) + (16 << 20)
