@@ -186,6 +186,9 @@ def test_what_is_about_this_machine_or_holds_a_secret_is_not_sent(recpipe, tmp_p
     ended = recpipe(*args, "--bwlimit", "1MB")
     assert ended.code == 2
     assert "--bwlimit is about this machine" in ended.err
+    ended = recpipe(*args, "--encode-jobs", 2)
+    assert ended.code == 2
+    assert "--encode-jobs is about this machine; each worker has its own: RECPIPE_ENC" in ended.err
     ended = recpipe(*args, "--event", "1h")
     assert ended.code == 2
     assert "an event has several; leave out --executor" in ended.err

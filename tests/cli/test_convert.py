@@ -539,6 +539,9 @@ def test_a_playlist_on_standard_input_is_explained(recpipe, composite):
         pytest.param(["convert", "x"], "--output", id="no output"),
         pytest.param(["convert", "x", "-o", "y", "--format", "avi"], "'mp4'", id="unknown format"),
         pytest.param(["convert", "x", "-o", "y", "--jobs", "0"], "x>=1", id="no jobs"),
+        pytest.param(
+            ["convert", "x", "-o", "y", "--encode-jobs", "0"], "x>=1", id="no encode jobs"
+        ),
         pytest.param(["check", "x", "--max-length", "0h"], "more than 0", id="no length"),
         pytest.param(["check", "x", "--jsn"], "--json", id="a slip"),
         pytest.param(["chekc"], "no such command", id="no such command"),
