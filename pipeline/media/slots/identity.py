@@ -68,10 +68,18 @@ def _order(slots: Sequence[Slot]) -> list[int]:
 
 
 def _breaks(slots: Sequence[Slot], order: Sequence[int]) -> int:
-    """How many slots do not continue the one before."""
+    """How many slots do not continue the one before; one whose clock steps out and back counts
+    once.
+    """
     there = [n for n in order if has_media(slots[n])]
     gaps = [between(slots, a, b) for a, b in pairwise(there) if slots[a].part == slots[b].part]
-    return sum(gap is None or abs(gap) > APART for gap in gaps)
+    steps = [gap is None or abs(gap) > APART for gap in gaps]
+    back = [
+        one is not None and other is not None and abs(one + other) <= APART
+        for one, other in pairwise(gaps)
+    ]
+    returns = sum(out and home for out, home in zip(steps, back, strict=False))
+    return sum(steps) - returns
 
 
 def _without_copies(slots: list[Slot]) -> list[Finding]:

@@ -231,14 +231,16 @@ def _follows(a: Placed, b: Placed, lanes: Sequence[Lane]) -> bool:
 
 
 def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[int, int]:
-    """At how many edges a lane steps back, and at how many others it leaves a gap."""
+    """At how many edges a lane steps back, and at how many others all of them leave a gap: one may
+    pause.
+    """
     backs = gaps = 0
     for a, b in pairwise(segments):
         shared = [lane for lane in lanes if lane.pid in a.stamps and lane.pid in b.stamps]
         steps = [signed_ticks(b.first(lane.pid) - a.last(lane.pid)) for lane in shared]
         if any(step <= 0 for step in steps):
             backs += 1
-        elif any(
+        elif shared and all(
             step - a.stream(lane.pid).tail * lane.unit > NEAR
             for step, lane in zip(steps, shared, strict=True)
         ):

@@ -8,7 +8,7 @@ from pipeline.media.slots.identity import identified
 from pipeline.media.slots.segments import Slot
 from pipeline.model import Severity
 from tests import ts
-from tests.media.identity_builder import SECONDS, S, data, held, run, said, shifted, slots
+from tests.media.identity_builder import SECONDS, S, data, first, held, run, said, shifted, slots
 from tests.media.slots_builder import UTC
 
 
@@ -84,6 +84,17 @@ def test_neighbours_are_those_by_name_where_these_go_on(named):
     kept, findings = identified(given)
     assert [(f.id, f.segment) for f in findings] == ([("AV_SHIFT", "3.ts")] if named else [])
     assert [slot.name for slot in kept] == [slot.name for slot in given]
+
+
+def test_a_clock_that_steps_out_and_back_is_one_break():
+    """The second slice is listed first: by names it has neighbours that put it in its place."""
+    given = [replace(slot, utc=UTC + n * SECONDS) for n, slot in enumerate(slots(*run()))]
+    for pid in (ts.VIDEO, ts.AUDIO):
+        given[1] = shifted(given[1], pid, 324_000_000)
+    kept, findings = identified([given[1], given[0], *given[2:]])
+    assert [(f.id, f.segment) for f in findings] == [("DTS_BACK", "1.ts")]
+    assert [slot.name for slot in kept] == ["1.ts", "0.ts", "2.ts", "3.ts", "4.ts"]
+    assert first(kept[0], ts.VIDEO) == 2 * S
 
 
 def test_names_whose_clock_steps_make_no_neighbours():

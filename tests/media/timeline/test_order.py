@@ -57,6 +57,20 @@ def test_put_in_order(starts, utcs, order, how):
     assert arranged(segments) == (order, [0, 1, 2, 3][: len(order)], [finding])
 
 
+def test_a_stream_that_pauses_leaves_no_gap_beside_one_that_goes_on():
+    """A screen that stands still; two slices are gone, and two swapped."""
+    segments = []
+    for n, start in enumerate([1, 3, 5, 4, 7]):
+        one = placed(n, S * start, utc=start)
+        pts, dts = one.stamps[ts.VIDEO]
+        segments.append(
+            replace(one, stamps={**one.stamps, ts.VIDEO: (pts[:1], dts[:1])}, _known={})
+        )
+    order, _, findings = arranged(segments)
+    assert order == [0, 1, 3, 2, 4]
+    assert [(f.id, f.count) for f in findings] == [("PL_ORDER", 2)]
+
+
 @pytest.mark.parametrize(
     ("starts", "utcs"),
     [
