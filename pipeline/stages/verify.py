@@ -95,7 +95,7 @@ def verify_mp4(
     return Verified(size, sha256, duration, infos, proof, tuple(findings))
 
 
-def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> str:
+def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Progress) -> str:
     """One pass over the file: SHA-256 on one core, the samples on the other.
 
     Blocks are used in a ring, so that neither waits for the other at every block.

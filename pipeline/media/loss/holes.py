@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es.access_units import Units
@@ -53,8 +54,8 @@ class Line(Struct, frozen=True, eq=False):
     begin: Ticks  # int64[n]: DTS of pictures, PTS of sound
     end: np.ndarray  # float64[n - 1]: end of what lies in front of unit 1, 2, ...
     torn: Index  # positions in ``begin`` in front of which media is missing
-    owner: Index  # intp[n]: index of the stretch of each
-    sizes: Index  # intp[n]: bytes of each
+    owner: NDArray[np.int32]  # int32[n]: index of the stretch of each
+    sizes: NDArray[np.uint32]  # uint32[n]: bytes of each
     cut: Mask  # bool[stretches]: units that lost bytes are counted there already
 
 
@@ -76,9 +77,9 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
         ]
     )
     places = np.flatnonzero(np.bincount(np.searchsorted(at, torn)))  # each once, in order
-    owner = np.searchsorted(first, at, side="right") - 1
+    owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[at]
     cut = np.array([s.units.cut > 0 for s in stretches], np.bool_)
-    sizes = np.concatenate([empty, *(s.units.sizes for s in stretches)]).astype(np.intp)[at]
+    sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])[at]
     return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes, cut)
 
 
