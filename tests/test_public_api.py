@@ -102,8 +102,15 @@ def test_any_executor_works_on_them_and_stays_open(tmp_path, monkeypatch):
         ({"executor": "dusk://host"}, "expected local, dask://host:8786"),
         ({"executor": "dask://host", "ffmpeg": "x"}, "ffmpeg: workers have .* RECPIPE_FFMPEG"),
         ({"executor": "dask://host", "encode_jobs": 1}, "RECPIPE_ENCODE_JOBS"),
+        ({"encode_jobs": 0}, "encode_jobs: 0, expected at least 1"),
+        ({"jobs": -1}, "jobs: -1, expected at least 1"),
     ],
 )
 def test_what_no_executor_can_be_or_take_is_refused(tmp_path, asked, why):
     with pytest.raises(pipeline.UsageError, match=why):
         pipeline.convert(SAMPLES / "audio_only", tmp_path, spool=tmp_path, **asked)
+
+
+def test_what_is_no_executor_at_all_is_a_type_error(tmp_path):
+    with pytest.raises(TypeError, match="executor: 7 is neither a URL nor"):
+        pipeline.convert(SAMPLES / "audio_only", tmp_path, spool=tmp_path, executor=7)

@@ -86,6 +86,8 @@ def _elsewhere(
 ) -> list[Outcome]:
     from pipeline.jobs.executors import elsewhere
 
+    if not isinstance(where, str | Executor):
+        raise TypeError(f"executor: {where!r} is neither a URL nor a concurrent.futures.Executor")
     reached = (asked.get(name) for name in ("endpoint_url", "region", "profile"))
     choices, stores = elsewhere.choices(asked, how.options), elsewhere.stores(*reached)
     order = elsewhere.Order(how.options, choices, stores, output, jobs=how.jobs)
@@ -114,6 +116,9 @@ def _how(asked: Asked) -> _How:
     places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
     how = options(places.pop("spool", None), **chosen)
     jobs, encodes = places.pop("jobs", None), places.pop("encode_jobs", None)
+    for name, count in (("jobs", jobs), ("encode_jobs", encodes)):
+        if count is not None and count < 1:
+            raise UsageError(f"{name}: {count}, expected at least 1")
     return _How(opener(jobs, **places), how, jobs, encodes)
 
 

@@ -107,7 +107,7 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
     if report is None:
         with spool_in_use(recording, source, options):
             try:
-                with Workspace(recording, options) as work:
+                with closing(Workspace(recording, options)) as work:
                     intake = Intake(recording, source, inventory, options, clock, work)
                     report = _measured(intake)
             finally:
@@ -203,7 +203,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     """The file is written beside its place: as segments come, or when all of it is planned."""
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         place = partial(_temporary, job, inventory, temporaries)
-        work = temporaries.enter_context(Workspace(job.recording, job.options))
+        work = temporaries.enter_context(closing(Workspace(job.recording, job.options)))
         intake = Intake(job.recording, job.source, inventory, job.options, job.clock, work)
         if job.recording.streams:
             session = sessions.convert(job, intake, place)

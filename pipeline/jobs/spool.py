@@ -8,7 +8,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
 from typing import TextIO
 
 from pipeline.jobs.limits.locks import locked
@@ -38,29 +37,22 @@ def spool_in_use(
 
 class Workspace:
     """A folder of one run's own, for what it rewrites of segments: made when it is first needed,
-    and removed when the run ends, however it ends.  What killed runs left of the same recording is
-    removed first.
+    and removed when it is closed.  What killed runs left of the same recording is removed first.
     """
 
     def __init__(self, recording: Recording, options: Options) -> None:
         self._home = spool_of(recording, options)
         self._claim: tuple[Path, TextIO] | None = None
         self._parts = count()
-
-    def __enter__(self) -> "Workspace":
         tidy_work(self._home)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the folder.  Safe to repeat."""
         if self._claim is not None:
             folder, lock = self._claim
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
+            self._claim = None
         _remove_if_empty(self._home)
 
     def part(self) -> Folder:

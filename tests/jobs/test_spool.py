@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -30,13 +31,13 @@ def put(folder):
 
 
 def test_nothing_is_made_until_it_is_needed(options):
-    with Workspace(TALK, options) as work:
+    with closing(Workspace(TALK, options)) as work:
         work.part()
     assert not options.spool.exists()
 
 
 def test_what_was_written_goes_at_the_end(options):
-    with Workspace(TALK, options) as work:
+    with closing(Workspace(TALK, options)) as work:
         assert put(work.part()).exists()
     assert list(options.spool.iterdir()) == []
 
@@ -46,7 +47,7 @@ def test_it_goes_after_a_failure_and_what_was_fetched_stays(options, home):
     (home / "a.segment").touch()
 
     def failing():
-        with Workspace(TALK, options) as work:
+        with closing(Workspace(TALK, options)) as work:
             put(work.part())
             raise ZeroDivisionError
 
@@ -58,7 +59,7 @@ def test_it_goes_after_a_failure_and_what_was_fetched_stays(options, home):
 
 
 def test_two_parts_and_two_runs_write_beside_each_other(options):
-    with Workspace(TALK, options) as one, Workspace(TALK, options) as other:
+    with closing(Workspace(TALK, options)) as one, closing(Workspace(TALK, options)) as other:
         part = one.part()
         made = {put(part), put(one.part()), put(other.part())}
         assert len(made) == 3
@@ -70,12 +71,13 @@ def test_two_parts_and_two_runs_write_beside_each_other(options):
 def test_what_a_killed_run_left_goes_with_the_next(options, home):
     code = (
         "import os, sys\n"
+        "from contextlib import closing\n"
         "from pathlib import Path\n"
         "from pipeline.jobs.options import Options\n"
         "from pipeline.jobs.spool import Workspace\n"
         "from pipeline.model import Recording\n"
         "talk, options = Recording('talk', sys.argv[1], ()), Options(spool=Path(sys.argv[2]))\n"
-        "with Workspace(talk, options) as work:\n"
+        "with closing(Workspace(talk, options)) as work:\n"
         "    folder = work.part()()\n"
         "    folder.mkdir()\n"
         "    (folder / '0.reencoded').write_bytes(b'x')\n"
@@ -84,12 +86,12 @@ def test_what_a_killed_run_left_goes_with_the_next(options, home):
     argv = [sys.executable, "-c", code, TALK.source, str(options.spool)]
     assert subprocess.run(argv, check=False).returncode == -9
     assert [path.name for path in home.rglob("*.reencoded")] == ["0.reencoded"]
-    with Workspace(TALK, options):
+    with closing(Workspace(TALK, options)):
         assert not home.exists() or not list(home.iterdir())
 
 
 def test_nobody_tidies_up_what_is_in_use(options, home):
-    with Workspace(TALK, options) as work:
+    with closing(Workspace(TALK, options)) as work:
         made = put(work.part())
         tidy_work(home)
         assert made.exists()
@@ -99,6 +101,6 @@ def test_nobody_tidies_up_what_is_in_use(options, home):
 
 def test_a_claim_that_was_tidied_up_before_it_was_locked_is_made_again(options, home):
     (home / "work-half").mkdir(parents=True)  # its lock is not there yet
-    with Workspace(TALK, options) as work:
+    with closing(Workspace(TALK, options)) as work:
         assert not (home / "work-half").exists()
         assert put(work.part()).exists()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from contextlib import closing
 
 import pytest
 from msgspec.structs import replace
@@ -88,7 +89,7 @@ def test_a_spool_that_came_to_life_again_is_left_alone(yard):
 def test_a_run_that_encodes_for_days_is_in_use(yard):
     """What it encodes has no name that would show it."""
     talk, options = Recording("talk", "/recordings/talk.m3u8", ()), Options(spool=yard.spool)
-    with Workspace(talk, options) as work:
+    with closing(Workspace(talk, options)) as work:
         planned = work.part()().parent.parent
         for path in (*planned.rglob("*"), planned):
             aged(path)

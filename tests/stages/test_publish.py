@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from functools import partial
 
 import pytest
 
@@ -183,18 +182,23 @@ def test_another_store_gets_them_under_a_name_of_this_run():
     assert re.fullmatch(r"a/out\.[0-9a-f]{16}\.mp4", one)
 
 
+def create(ready, shelf):
+    """Publish where nothing may stand yet."""
+    publish.publish(
+        ready(shelf, "a/out.mp4"),
+        shelf,
+        "a/out.mp4",
+        note(),
+        format=Format.MP4,
+        sha256=SHA256,
+        replacing=False,
+    )
+
+
 def test_the_quicker_one_stays(ready):
     shelf = Shelf({"a/out.mp4": b"quicker"})
     with pytest.raises(ExistsError, match="no receipt explains it"):
-        publish.publish(
-            ready(shelf, "a/out.mp4"),
-            shelf,
-            "a/out.mp4",
-            note(),
-            format=Format.MP4,
-            sha256=SHA256,
-            replacing=False,
-        )
+        create(ready, shelf)
     assert shelf.objects == {"a/out.mp4": b"quicker"}
 
 
@@ -247,19 +251,9 @@ class Overtaken(Shelf):
 def test_a_receipt_that_came_meanwhile_stays(ready, ours):
     shelf = Overtaken()
     shelf.theirs = publish.receipt_bytes(note()) if ours else text(note(converted="earlier"))
-    work = partial(
-        publish.publish,
-        ready(shelf, "a/out.mp4"),
-        shelf,
-        "a/out.mp4",
-        note(),
-        format=Format.MP4,
-        sha256=SHA256,
-        replacing=False,
-    )
     if ours:
-        work()
+        create(ready, shelf)
     else:
         with pytest.raises(ExistsError):
-            work()
+            create(ready, shelf)
     assert shelf.objects == {"a/out.mp4": MOVIE, "a/out.receipt.json": shelf.theirs}

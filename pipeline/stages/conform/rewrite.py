@@ -1,6 +1,7 @@
 """Segments are cut where their format changes, and re-encoded where it must not."""
 
 from collections.abc import Callable, Sequence, Set
+from contextlib import closing
 
 import numpy as np
 from msgspec import Struct
@@ -74,7 +75,7 @@ def rewritten(
         return Conformed(tuple(segments))
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
-    with Spool(folder()) as spool:
+    with closing(Spool(folder())) as spool:
         read_one, told = lambda n: unwrapped(segments[n]), _thousandths(progress)
         made = reencode(Source(slots, found, read_one, spool, ffmpeg, told))
         for number in by_segment(found.changes):

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
 from typing import IO
 
 import numpy as np
@@ -25,24 +24,19 @@ BLOCK = PACKET << 14  # bytes of a transport stream that are looked at together
 
 
 class Spool:
-    """A file without a name, one unit behind the other: the kernel frees it however we end."""
+    """A file without a name, one unit behind the other, to be closed: the kernel frees it however
+    we end.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with os_errors(f"write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # closed where this is left
+            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # by close()
         self._end = 0
 
-    def __enter__(self) -> "Spool":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give it up, with all units."""
         self._file.close()
 
     def add(self, units: Sequence[bytes]) -> tuple[Index, Index]:

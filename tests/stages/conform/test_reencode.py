@@ -3,6 +3,7 @@
 What is encoded is not what was surveyed: some of it is taken away before the encoder sees it.
 """
 
+from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
@@ -57,7 +58,7 @@ def source(library, tmp_path):
         used = library.ffmpeg if ffmpeg else None
         return Source(slots, survey(slots), read, spool, used)
 
-    with Spool(tmp_path / "spool") as spool:
+    with closing(Spool(tmp_path / "spool")) as spool:
         yield make
 
 

@@ -2,6 +2,7 @@
 
 import resource
 import tracemalloc
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def stream(pictures):
 
 @pytest.fixture
 def spool(tmp_path):
-    with Spool(tmp_path / "spool") as made:
+    with closing(Spool(tmp_path / "spool")) as made:
         yield made
 
 
