@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from io import RawIOBase
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from pipeline.media.clock import Bytes
 from pipeline.media.containers.unwrap import Opened, Wrapping, opened
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Scan
+from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import Finding, Listed, Severity, StoredObject
 from pipeline.storage.oserrors import os_errors
 
 HEAD = 4096  # bytes by which a file can be told what it is
 LEAST = 4 << 20  # bytes of a buffer
+TOGETHER = 4 << 20  # bytes of small segments that are taken apart at once
 
 Folder = Callable[[], Path]  # where segments are rewritten; made when it is first asked for
 
@@ -52,6 +55,22 @@ def read(segment: LocalSegment, buffer: Buffer | None = None) -> Bytes:
     StorageError if its file has changed since.
     """
     return unwrapped(segment, buffer).data
+
+
+def read_row(segments: Sequence[LocalSegment], buffer: Buffer) -> list[TransportStream]:
+    """Some segments taken apart together, as they were scanned; they lie in the buffer, or are new.
+
+    StorageError if the file of one has changed since.
+    """
+    if any(segment.wrapping is not None for segment in segments):
+        return [TransportStream(read(segment)) for segment in segments]
+    sizes = [segment.slot.scan.size for segment in segments if segment.slot.scan is not None]
+    room = buffer.room(sum(sizes) + 1)  # one more, to see where a file has grown
+    bounds = [*accumulate(sizes, initial=0)]
+    for segment, (begin, end) in zip(segments, pairwise(bounds), strict=True):
+        if read_into(_path(segment), room[begin : end + 1]) != end - begin:
+            raise StorageError(f"{segment.path}: changed while it was converted; run again")
+    return side_by_side(room[: bounds[-1]], sizes)
 
 
 def unwrapped(segment: LocalSegment, buffer: Buffer | None = None) -> Opened:

@@ -29,12 +29,14 @@ def clean(placed: Sequence[Placed]) -> bool:
 
 
 def work_of(row: SideBySide, placed: Sequence[Placed], carried: CarryOver) -> TrackInSegment | None:
-    """One lane of all segments as if they were one; None where it was not followed as one."""
+    """One lane of all segments as if they were one; None where it was not followed as one, or
+    these are not the bytes that were planned with.
+    """
     pid = carried.lane.pid
     track = row.track(pid)
-    if track is None:
-        return None
     pts, dts = (np.concatenate([p.stamps[pid][n] for p in placed]) for n in (0, 1))
+    if track is None or len(pts) != len(track.starts):
+        return None
     return TrackInSegment(
         placed[0].slot.name,
         carried,

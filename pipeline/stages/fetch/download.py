@@ -19,7 +19,6 @@ from pipeline.media.clock import Bytes
 from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import Finding, Severity, StoredObject
 from pipeline.stages.fetch.fetched import (
-    TOGETHER,
     Fetched,
     Look,
     bad,
@@ -29,7 +28,7 @@ from pipeline.stages.fetch.fetched import (
     sha256_of,
 )
 from pipeline.stages.fetch.scan_notes import keep, kept
-from pipeline.stages.segments import read_into
+from pipeline.stages.segments import TOGETHER, read_into
 from pipeline.storage import Storage
 
 FETCHERS = 16

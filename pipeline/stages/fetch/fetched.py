@@ -13,7 +13,6 @@ from pipeline.media.ts.scan import Scan, scan_of
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity, StoredObject
 
-TOGETHER = 4 << 20  # bytes of small segments that are scanned at once
 LARGEST = 1 << 31  # bytes of one segment; Agora cuts at 50 MB
 
 

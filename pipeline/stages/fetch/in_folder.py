@@ -13,7 +13,6 @@ from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import StoredObject
 from pipeline.stages.fetch.fetched import (
     LARGEST,
-    TOGETHER,
     Fetched,
     Look,
     bad,
@@ -21,7 +20,7 @@ from pipeline.stages.fetch.fetched import (
     scanned,
     sha256_of,
 )
-from pipeline.stages.segments import read_into
+from pipeline.stages.segments import TOGETHER, read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 

@@ -1,7 +1,7 @@
 """A plan becomes a media file: segments go through the stitcher into ffmpeg."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from pipeline.media.stitch.index_size import index_size
 from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
+from pipeline.media.ts.transport_stream import TransportStream, row_of
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.rotation import tell_rotation
@@ -24,7 +25,7 @@ from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.ahead import Ahead, Proof
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
-from pipeline.stages.segments import Buffer, LocalSegment, read
+from pipeline.stages.segments import TOGETHER, Buffer, LocalSegment, read_row
 from pipeline.storage.temporaries import temporary
 
 Progress = Callable[[str, int], None]
@@ -151,26 +152,58 @@ def _stitch(
     stitcher = Stitcher(lanes, {} if wanted.sparse_sound else quiets(lanes))
     following = _following(plan)
     buffers = [Buffer() for _ in range(3)]  # one being written, one waiting, one being filled
-    for turn, placed in enumerate(plan.placed):
+    turn = 0
+    for number, row in enumerate(_in_rows(plan.placed, {fill.before for fill in wanted.fills})):
         due = [fill for fill in wanted.fills if fill.before == turn]
         for block in blocks(due, wanted.made):
             at = max(int(one.dts[-1]) for one in block.values()) if block else 0
-            yield placed, stitcher.fill(block).before(stitcher.hush(following(turn, at)))
-        segment = segments[placed.number]
-        data = read(segment, buffers[turn % 3])
+            yield row[0], stitcher.fill(block).before(stitcher.hush(following(turn, at)))
+        streams = read_row([segments[placed.number] for placed in row], buffers[number % 3])
+        for stream, (placed, stitched) in zip(
+            streams, _row_stitched(stitcher, row, streams), strict=True
+        ):
+            turn += 1
+            at = max(placed.last(pid) for pid in placed.stamps)
+            quiet = stitcher.hush(following(turn, at))
+            last = stitcher.rest(plan.end) if turn == len(plan.placed) else NOTHING_MORE
+            yield placed, stitched.before(quiet).before(last)
+            progress("convert", len(stream.data))
+
+
+def _in_rows(placed: Sequence[Placed], apart: Container[int]) -> Iterator[list[Placed]]:
+    """The first by itself, in which everything begins, then as many in a row as are read at once;
+    a row ends where something comes in between.
+    """
+    row: list[Placed] = []
+    size = 0
+    for turn, one in enumerate(placed):
+        assert one.slot.scan is not None
+        full = turn == 1 or size + one.slot.scan.size > TOGETHER
+        if row and (full or turn in apart):
+            yield row
+            row, size = [], 0
+        row.append(one)
+        size += one.slot.scan.size
+    if row:
+        yield row
+
+
+def _row_stitched(
+    stitcher: Stitcher, row: Sequence[Placed], streams: Sequence[TransportStream]
+) -> Iterator[tuple[Placed, Stitched]]:
+    """All at once if they are clean, else one by one.  StorageError if the bytes have changed."""
+    together = row_of(streams)
+    clean = stitcher.stitch_row(together, row) if together else None
+    if clean is not None:
+        yield from zip(row, clean, strict=True)
+        return
+    for placed, stream in zip(row, streams, strict=True):
+        name = placed.slot.name
         try:
-            stitched = stitcher.add(
-                placed.slot.name, data, placed.stamps, placed.edges, pids=placed.pids
-            )
+            stitched = stitcher.stitch(name, stream, placed.stamps, placed.edges, pids=placed.pids)
         except Changed as error:
-            raise StorageError(
-                f"{segment.path}: changed while it was converted; run again"
-            ) from error
-        at = max(placed.last(pid) for pid in placed.stamps)
-        quiet = stitcher.hush(following(turn + 1, at))
-        last = stitcher.rest(plan.end) if turn + 1 == len(plan.placed) else NOTHING_MORE
-        yield placed, stitched.before(quiet).before(last)
-        progress("convert", len(data))
+            raise StorageError(f"{name}: changed while it was converted; run again") from error
+        yield placed, stitched
 
 
 def _following(plan: Plan) -> Callable[[int, int], dict[int, float]]:

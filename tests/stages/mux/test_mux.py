@@ -223,3 +223,30 @@ def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
         outputs.append(output.read_bytes())
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 1 << 20  # more than the pipe holds
+
+
+@pytest.mark.parametrize("together", [1, 30_000, 4 << 20])
+def test_rows_of_any_length_make_the_same(planned, tmp_path, monkeypatch, together):
+    """Whether segments are stitched one by one or in rows."""
+    plan, segments = planned(count=6)
+    monkeypatch.setattr(mux, "TOGETHER", 1)
+    alone, rows = tmp_path / "alone.ts", tmp_path / "rows.ts"
+    one_by_one = mux.convert(
+        plan, segments, NO_FFMPEG, OutputSpec(Format.TS), output=alone, progress=nobody
+    )
+    monkeypatch.setattr(mux, "TOGETHER", together)
+    in_rows = mux.convert(
+        plan, segments, NO_FFMPEG, OutputSpec(Format.TS), output=rows, progress=nobody
+    )
+    assert rows.read_bytes() == alone.read_bytes()
+    assert in_rows.lengths == one_by_one.lengths
+    assert units(in_rows) == units(one_by_one)
+
+
+def test_a_segment_that_changed_within_a_row_is_told(planned, tmp_path):
+    plan, segments = planned(count=4)
+    other = ts.segment(start=ts.START, video=13)
+    path = segments[2].path
+    path.write_bytes((other * 2)[: path.stat().st_size])
+    with pytest.raises(StorageError, match=r"2\.ts: changed while it was converted; run again"):
+        mux.measure(plan, segments, nobody)
