@@ -3,8 +3,9 @@
 import gc
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 KEPT = 32 << 20  # bytes: the largest M_MMAP_THRESHOLD that glibc takes on 64 bits
+ARENAS = 2  # in which threads keep what was freed: no other one can use it
 
 COLLECTED = 200_000  # new objects after which Python looks for cycles: more than a start makes
 
@@ -21,6 +22,7 @@ def keep_memory() -> None:
     if hasattr(library, "mallopt"):
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             library.mallopt(parameter, KEPT)
+        library.mallopt(M_ARENA_MAX, ARENAS)
 
 
 def collect_seldom() -> None:

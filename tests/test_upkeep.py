@@ -30,3 +30,31 @@ def resident(*, kept: bool) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_memory_that_was_freed_is_kept_for_the_next_segment():
     assert resident(kept=True) > resident(kept=False) + (16 << 20)
+
+
+IN_TURN = """
+import threading
+from pathlib import Path
+from pipeline.upkeep import keep_memory
+keep_memory()
+ended = threading.Event()
+def work(done):
+    blocks = [bytearray(8 << 20) for _ in range(3)]
+    del blocks
+    done.set()
+    ended.wait()
+for _ in range(8):
+    done = threading.Event()
+    threading.Thread(target=work, args=(done,)).start()
+    done.wait()
+print(int(Path("/proc/self/statm").read_text().split()[1]))
+ended.set()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_what_one_thread_freed_others_can_use():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) * resource.getpagesize() < 110 << 20  # eight times 24 without that

@@ -6,6 +6,8 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -29,6 +31,8 @@ from pipeline.jobs.selection import EVERYTHING, Selection
 from pipeline.jobs.sessions.streams import chosen
 from pipeline.model import Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
+from pipeline.muxing.pace import is_dear_to_start
+from pipeline.muxing.together import MOST, Together
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
 from pipeline.stages.publish import everyone_key, session_key
@@ -150,7 +154,10 @@ def convert_all(
         watched = replace(options, progress=progress, admitted=room.admitted, turns=taken)
         if before := finished.report(work.recording, work.target, options):
             return before
-        report = process(work.recording, work.source, work.target, ffmpeg, watched)
+        turn = taken.working.turn(partial(progress, "wait", 0))
+        with together.coming(taken.aside) if together else nullcontext() as guest, turn:
+            watched = replace(watched, guest=guest)
+            report = process(work.recording, work.source, work.target, ffmpeg, watched)
         if finished.kept:
             done, stands = (work.recording, work.target), standing(work.target, report)
             finished.remember(done, options, report, stands)
@@ -158,8 +165,12 @@ def convert_all(
 
     room, count = Room(), at_once(works, jobs)
     taken = turns(count, encodes)
+    together = Together() if len(works) >= MOST and is_dear_to_start(ffmpeg) else None
     finished = Finished(options.spool / "finished", [w.target for w in works if w.target])
-    return each(works, _within(budget, action, _made), count, watch)
+    in_flight = min(
+        len(works), count * MOST
+    )  # short ones wait for each other before they are muxed
+    return each(works, _within(budget, action, _made), in_flight, watch)
 
 
 def check_all(

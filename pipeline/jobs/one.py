@@ -37,6 +37,7 @@ from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, refused, rejected
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.together import SHORT
 from pipeline.receipts.inputs import identities
 from pipeline.stages import content
 from pipeline.stages.captions import Group
@@ -57,6 +58,7 @@ def process(
         job = replace(job, captions=captions.meant(recording, source, options))
     inventory = replace(inventory, findings=(*inventory.findings, *options.noted))
     _refuse_to_replace_a_source(job, inventory)
+    job = _alone_if_long(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
         with locked(options.spool, target.url):
@@ -74,6 +76,15 @@ def _taking_turns(job: Job) -> Job:
     """Where it encodes, after others that do."""
     turn = partial(job.options.turns.encoding.turn, job.waiting)
     return replace(job, ffmpeg=dataclasses.replace(job.ffmpeg, turn=turn))
+
+
+def _alone_if_long(job: Job, inventory: Inventory) -> Job:
+    """The start of ffmpeg is worth sharing for short recordings only."""
+    guest = job.options.guest
+    if guest is None or (_size(inventory) <= SHORT and not job.recording.streams):
+        return job
+    guest.leave()
+    return replace(job, options=replace(job.options, guest=None))
 
 
 def _asked(recording: Recording, options: Options) -> Options:

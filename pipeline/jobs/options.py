@@ -34,6 +34,7 @@ from pipeline.media.compose.layout import Arrangement
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
 from pipeline.media.slots.format_changes import Asked
 from pipeline.model import Finding
+from pipeline.muxing.together import Guest
 from pipeline.storage.oserrors import os_errors
 
 AUTO, OFF = "auto", "off"
@@ -90,6 +91,7 @@ class Options(Struct, frozen=True):
     guard: Callable[[str], None] = unguarded  # may this key be made?
     admitted: Admitted = at_once  # waits for room: bytes by folder, called while waiting
     turns: Turns = Turns()  # what recordings side by side do one after the other
+    guest: Guest | None = None  # short recordings are muxed together
 
     def __repr__(self) -> str:
         """Without the keys."""

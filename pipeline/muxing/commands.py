@@ -235,9 +235,13 @@ def _fed(ffmpeg: Path, spec: Any, level: str) -> list[str]:
     """The argv of a command that reads standard input and overwrites a file."""
     import ffmpeg as ff
 
-    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", level]
-    argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    argv: list[str] = ff.compile(spec, cmd=head(ffmpeg, level), overwrite_output=True)
     return argv
+
+
+def head(ffmpeg: Path, level: str) -> list[str]:
+    """What stands before the inputs."""
+    return [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", level]
 
 
 def h264(

@@ -10,6 +10,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.sample_ts import SAMPLE
 
 SLOW = 30.0  # MB a second of CPU: builds with a C library of their own stay below
+DEAR = 0.02  # seconds of CPU
 SIZE = 8 << 20  # bytes that are enough to measure
 READ = ("-nostdin", "-v", "quiet", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy")
 NOWHERE = ("-f", "null", "-")
@@ -27,6 +28,31 @@ def pace(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> float | None
     return (times - 1) * len(SAMPLE) / 1e6 / max(spent - start, 0.001)
 
 
+def is_dear_to_start(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether it takes longer to start than to remux a short recording: a build for a distribution
+    is linked against hundreds of libraries.
+    """
+    try:
+        return _started(found, environ) > DEAR
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def _started(found: Ffmpeg, environ: Mapping[str, str]) -> float:
+    """Seconds of CPU to start it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [str(found.ffmpeg), "-version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**environ, **found.env},
+        check=True,
+        timeout=30,
+    )
+    return _since(before)
+
+
 def _spent(found: Ffmpeg, environ: Mapping[str, str], data: bytes) -> float:
     """Seconds of CPU for these bytes, which other work on the machine changes little."""
     with tempfile.TemporaryFile() as file:
@@ -42,5 +68,10 @@ def _spent(found: Ffmpeg, environ: Mapping[str, str], data: bytes) -> float:
             check=True,
             timeout=30,
         )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return _since(before)
+
+
+def _since(before: resource.struct_rusage) -> float:
+    """Seconds of CPU that processes took meanwhile which have ended."""
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

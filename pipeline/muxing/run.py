@@ -62,7 +62,9 @@ class Muxer:
         env: Mapping[str, str] | None = None,
         stall: float = STALL,
         stdout: IO[bytes] | int = subprocess.DEVNULL,
+        inputs: Sequence[IO[bytes]] = (),
     ) -> None:
+        """``inputs`` are files that it may read from as ``pipe:N``, N being their number."""
         self._name = Path(argv[0]).name
         self._stall = stall
         self._messages = bytearray()
@@ -72,6 +74,7 @@ class Muxer:
                 stdin=subprocess.PIPE,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
+                pass_fds=[file.fileno() for file in inputs],
                 env={**os.environ, **(env or {}), "AV_LOG_FORCE_NOCOLOR": "1"},
             )
         except OSError as error:
@@ -220,11 +223,12 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = STALL,
     stdout: IO[bytes] | int = subprocess.DEVNULL,
+    inputs: Sequence[IO[bytes]] = (),
 ) -> str:
     """Run ffmpeg or ffprobe with empty standard input for at most ``timeout`` seconds; returns its
     messages.  Raises as :class:`Muxer` does.
     """
-    with Muxer(argv, env=env, stall=timeout, stdout=stdout) as process:
+    with Muxer(argv, env=env, stall=timeout, stdout=stdout, inputs=inputs) as process:
         return process.finish()
 
 

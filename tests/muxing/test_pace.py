@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.muxing.pace import SLOW, pace
+from pipeline.muxing.pace import SLOW, is_dear_to_start, pace
 
 
 def script(path: Path, text: str) -> Ffmpeg:
@@ -40,3 +40,19 @@ def test_one_that_fails_has_no_speed(tmp_path, text):
 
 def test_one_that_is_gone_has_no_speed(tmp_path):
     assert pace(Ffmpeg(tmp_path / "none", tmp_path / "none", "0")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "dear"),
+    [
+        pytest.param("exit 0", False, id="at once"),
+        pytest.param("i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done", True, id="after a while"),
+        pytest.param("i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; exit 1", False, id="fails"),
+    ],
+)
+def test_how_dear_it_is_to_start(tmp_path, text, dear):
+    assert is_dear_to_start(script(tmp_path / "ffmpeg", text)) is dear
+
+
+def test_one_that_is_gone_is_not_dear(tmp_path):
+    assert not is_dear_to_start(Ffmpeg(tmp_path / "none", tmp_path / "none", "0"))

@@ -22,6 +22,7 @@ from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.together import SHORT
 from pipeline.stages import content, fill, verify
 from pipeline.stages.captions import Group
 from pipeline.stages.fill import Filling
@@ -69,9 +70,11 @@ def begun_ahead(
     """
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
-    fit = fit and options.asked is None and not job.captions and not options.turns.crowded
+    fit = fit and options.asked is None and not job.captions
+    fit = fit and not options.turns.crowded and options.guest is None
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments]
+    size = sum(s.object.size for s in inventory.segments if s.object)
     if not (fit and whole and sum(promised) <= options.max_length):
         promised = []
     wanted = OutputSpec(options.format, sparse_sound=options.sparse_sound)
@@ -82,6 +85,7 @@ def begun_ahead(
         promised=promised,
         progress=options.progress,
         prove=_prove,
+        keeps=size <= SHORT,
     )
 
 
@@ -175,7 +179,12 @@ def _proven(
                 files = evidence.plan, evidence.segments, job.ffmpeg
                 here = replace(wanted, in_one_pass=in_one_pass)
                 made = mux.convert(
-                    *files, here, output=temporary, progress=job.options.progress, ahead=ahead
+                    *files,
+                    here,
+                    output=temporary,
+                    progress=job.options.progress,
+                    ahead=ahead,
+                    guest=job.options.guest,
                 )
             except RefusedError:
                 if in_one_pass:

@@ -140,10 +140,9 @@ class Stitcher:
         """
         before = {pid: carried.copied() for pid, carried in self._carried.items()}
         lanes = [x for x in self._lanes if x.pid in placed[0].stamps]
-        started = all(self._carried[x.pid].started for x in lanes)
         works: list[tuple[TrackInSegment, Mask]] = []
         units: list[dict[int, Units]] = [{} for _ in placed]
-        for lane in lanes if started and clean(placed) else ():
+        for lane in lanes if self._alike(lanes) and clean(placed) else ():
             begun = len(self._carried[lane.pid].data)
             work = work_of(row, placed, self._carried[lane.pid])
             if work is None:
@@ -163,6 +162,15 @@ class Stitcher:
         rows = row.together.rows
         chunks = [rows[a:b].reshape(-1).data for a, b in pairwise(row.rows)]
         return [Stitched((one,), held, ()) for one, held in zip(chunks, units, strict=True)]
+
+    def _alike(self, lanes: Iterable[Lane]) -> bool:
+        """Whether no first unit needs to be looked at by itself."""
+        return all(
+            self._carried[x.pid].started
+            or x.codec.carriage is not Carriage.ADTS
+            or adts.read(x.config).channels
+            for x in lanes
+        )
 
     def hush(self, limits: Mapping[int, float]) -> Stitched:
         """Silence that is due long before these ticks, at which a unit of a lane may begin."""

@@ -34,6 +34,7 @@ from pipeline.muxing.rotation import tell_rotation
 from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
+from pipeline.stages.mux.kept import Kept
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
 WAITING = 16 << 20  # bytes that may wait for ffmpeg, besides what is written to it
@@ -56,10 +57,13 @@ class Ahead(Generic[Proof]):
         promised: Sequence[float],
         progress: Progress,
         prove: Prove[Proof],
+        keeps: bool = False,
     ) -> None:
         """``place`` gives the path of the file when it is begun; ``promised`` are the seconds of
-        each segment by its EXTINF; ``prove`` reads the file once it is there.
+        each segment by its EXTINF; ``prove`` reads the file once it is there.  A recording that is
+        short enough ``keeps`` its segments, if nothing is begun.
         """
+        self.kept = Kept() if keeps else None
         self.output: Path | None = None
         self._prove = prove
         self._proven: tuple[Converted, Proof] | None = None
@@ -76,6 +80,8 @@ class Ahead(Generic[Proof]):
         place, and go to ffmpeg while other segments are taken.
         """
         if self._closed:
+            if self.kept is not None:
+                self.kept.take(segments, streams)
             return
         try:
             if self._pass is None:

@@ -1,9 +1,10 @@
 """A plan becomes a media file: segments go through the stitcher into ffmpeg."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,13 +19,17 @@ from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.ts.transport_stream import TransportStream, row_of
+from pipeline.muxing import run
+from pipeline.muxing.joint_command import joint
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.rotation import tell_rotation
 from pipeline.muxing.run import Muxer
+from pipeline.muxing.together import Guest, in_memory
 from pipeline.stages.mux.ahead import Ahead, Proof
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
+from pipeline.stages.mux.kept import Kept
 from pipeline.stages.segments import TOGETHER, Buffer, LocalSegment, read_row
 from pipeline.storage.temporaries import temporary
 
@@ -58,9 +63,10 @@ def convert(
     output: Path,
     progress: Progress,
     ahead: Ahead[Proof] | None = None,
+    guest: Guest | None = None,
 ) -> Converted:
     """Make the file, or finish one that was begun ``ahead``.  ``segments`` are those that were
-    planned.
+    planned.  As a ``guest`` it is muxed together with others.
     """
     if wanted.format is Format.TS:
         return _write_stream(plan, segments, wanted, output=output, progress=progress)
@@ -75,7 +81,17 @@ def convert(
     argv = command(plan, ffmpeg, output, wanted, room=room)
     if ahead and not wanted.fills and (made := ahead.finished(plan, segments, argv)):
         return made
-    return _muxed(plan, segments, ffmpeg, wanted, argv=argv, output=output, progress=progress)
+    return _muxed(
+        plan,
+        segments,
+        ffmpeg,
+        wanted,
+        argv=argv,
+        output=output,
+        progress=progress,
+        guest=guest,
+        kept=ahead.kept if ahead else None,
+    )
 
 
 @contextmanager
@@ -100,24 +116,75 @@ def _muxed(
     argv: Sequence[str],
     output: Path,
     progress: Progress,
+    guest: Guest | None = None,
+    kept: Kept | None = None,
 ) -> Converted:
     lanes = lanes_of(plan, wanted.format)
-    feed, tally = feed_of(lanes), Tally(lanes)
-    with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        first = opening(plan, lanes, feed, segments)
-        pending: Future[None] = writer.submit(muxer.write, first)
-        for placed, stitched in _stitch(plan, segments, wanted, progress):
-            pending.result()
-            chunks = feed.add(stitched.units) if feed else stitched.chunks
-            pending = writer.submit(muxer.write, chunks)
-            tally.add(placed, stitched)
-        pending.result()
-        messages = muxer.finish()
+    tally = Tally(lanes)
+    fed = _fed(plan, segments, wanted, tally=tally, progress=progress, kept=kept)
+    if guest and argv.count("-i") == 1:
+        waiting = partial(progress, "wait", 0)
+        said = _with_others(argv, fed, ffmpeg, guest=guest, waiting=waiting)
+    else:
+        said = _piped(argv, fed, ffmpeg)
     tell_rotation(output, lanes)
     if wanted.marks.chapters:
         tell_languages(output)
-    fed = replace(tally.converted(), command=tuple(argv), messages=messages)
-    return replace(fed, marks=wanted.marks, fills=tuple(wanted.fills), texts=tuple(wanted.texts))
+    done = replace(tally.converted(), command=tuple(argv), messages=said)
+    return replace(done, marks=wanted.marks, fills=tuple(wanted.fills), texts=tuple(wanted.texts))
+
+
+def _fed(
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    wanted: OutputSpec,
+    *,
+    tally: Tally,
+    progress: Progress,
+    kept: Kept | None,
+) -> Iterator[Sequence[memoryview | bytes]]:
+    """What ffmpeg is fed with, piece by piece; a piece stays as it is until two more are asked
+    for.
+    """
+    lanes = lanes_of(plan, wanted.format)
+    feed = feed_of(lanes)
+    yield opening(plan, lanes, feed, segments)
+    for placed, stitched in _stitch(plan, segments, wanted, progress, kept=kept):
+        tally.add(placed, stitched)
+        yield feed.add(stitched.units) if feed else stitched.chunks
+
+
+def _piped(argv: Sequence[str], fed: Iterable[Sequence[memoryview | bytes]], ffmpeg: Ffmpeg) -> str:
+    """Feed ffmpeg while the next piece is made; returns its messages."""
+    with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
+        pending: Future[None] | None = None
+        for chunks in fed:
+            if pending:
+                pending.result()
+            pending = writer.submit(muxer.write, chunks)
+        if pending:
+            pending.result()
+        return muxer.finish()
+
+
+def _with_others(
+    argv: Sequence[str],
+    fed: Iterable[Sequence[memoryview | bytes]],
+    ffmpeg: Ffmpeg,
+    *,
+    guest: Guest,
+    waiting: Callable[[], None],
+) -> str:
+    """Feed one ffmpeg with others, or one alone where that cannot be; returns its messages."""
+    with in_memory() as stream:
+        for chunks in fed:
+            stream.writelines(chunks)
+        if guest.mux(ffmpeg, argv, stream, waiting=waiting):
+            return ""
+        stream.seek(0)
+        alone = joint([argv], [stream.fileno()])
+        assert alone is not None
+        return run.run(alone, env=ffmpeg.env, inputs=[stream])
 
 
 def _write_stream(
@@ -142,7 +209,12 @@ def _write_stream(
 
 
 def _stitch(
-    plan: Plan, segments: Sequence[LocalSegment], wanted: OutputSpec, progress: Progress
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    wanted: OutputSpec,
+    progress: Progress,
+    *,
+    kept: Kept | None = None,
 ) -> Iterator[tuple[Placed, Stitched]]:
     """Segments in their order, each behind what fills the hole in front of it.
 
@@ -158,7 +230,8 @@ def _stitch(
         for block in blocks(due, wanted.made):
             at = max(int(one.dts[-1]) for one in block.values()) if block else 0
             yield row[0], stitcher.fill(block).before(stitcher.hush(following(turn, at)))
-        streams = read_row([segments[placed.number] for placed in row], buffers[number % 3])
+        here = [segments[placed.number] for placed in row]
+        streams = (kept.row(here) if kept else None) or read_row(here, buffers[number % 3])
         for stream, (placed, stitched) in zip(
             streams, _row_stitched(stitcher, row, streams), strict=True
         ):
@@ -171,15 +244,12 @@ def _stitch(
 
 
 def _in_rows(placed: Sequence[Placed], apart: Container[int]) -> Iterator[list[Placed]]:
-    """The first by itself, in which everything begins, then as many in a row as are read at once;
-    a row ends where something comes in between.
-    """
+    """As many in a row as are read at once; where something comes in between, a row ends."""
     row: list[Placed] = []
     size = 0
     for turn, one in enumerate(placed):
         assert one.slot.scan is not None
-        full = turn == 1 or size + one.slot.scan.size > TOGETHER
-        if row and (full or turn in apart):
+        if row and (turn in apart or size + one.slot.scan.size > TOGETHER):
             yield row
             row, size = [], 0
         row.append(one)

@@ -96,3 +96,57 @@ def test_what_ends_a_wait_or_fails_in_its_turn_holds_nothing():
         pass
     with limit.turn(never):
         pass
+
+
+def test_who_stands_aside_lets_others_in_and_waits_for_a_turn_again():
+    taken, order = turns(1, processors=1), []
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with taken.working.turn(lambda: None), taken.remuxing.turn(lambda: None):
+            order.append("other")
+            entered.set()
+            left.wait(10)
+            order.append("other is done")
+
+    thread = threading.Thread(target=other)
+    with taken.working.turn(never), taken.remuxing.turn(never):
+        order.append("first")
+        with taken.aside():
+            thread.start()
+            assert entered.wait(10)
+            left.set()
+        order.append("first again")
+        with pytest.raises(Waited), taken.working.turn(never):
+            pass
+    thread.join(10)
+    assert order == ["first", "other", "other is done", "first again"]
+    with taken.working.turn(never), taken.remuxing.turn(never):
+        pass
+
+
+def test_who_has_no_turn_has_none_to_give():
+    taken = turns(1, processors=1)
+    with taken.aside():
+        pass
+    with taken.working.turn(never), pytest.raises(Waited), taken.working.turn(never):
+        pass
+
+
+def test_standing_aside_in_any_order_ends():
+    """Some work, some remux, and all wait for others meanwhile."""
+    taken, working, remuxing = turns(2, processors=1), Counted(), Counted()
+
+    def work():
+        for _ in range(5):
+            with taken.working.turn(lambda: None):
+                with working:
+                    pass
+                with taken.remuxing.turn(lambda: None):
+                    with taken.aside():
+                        time.sleep(0.001)
+                    with remuxing:
+                        pass
+
+    at_once(12, work)
+    assert (working.most, remuxing.most) == (2, 1)

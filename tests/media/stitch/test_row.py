@@ -49,14 +49,16 @@ def told(stitched):
 
 
 class Both:
-    """A stitcher that was given the first segment of a recording, and another one like it."""
+    """A stitcher that was given the first segment of a recording, unless nothing is ``begun``, and
+    another one like it.
+    """
 
-    def __init__(self, datas):
+    def __init__(self, datas, *, begun=True):
         self.datas, self.plan = datas, planned(datas)
         self.one, self.row = (
             Stitcher(self.plan.lanes, quiets(self.plan.lanes)) for _ in ("one", "row")
         )
-        for stitcher in (self.one, self.row):
+        for stitcher in (self.one, self.row) if begun else ():
             self.single(stitcher, 0)
 
     def single(self, stitcher, n):
@@ -179,9 +181,23 @@ def test_edges_of_which_something_is_known(edge):
     assert both.in_a_row(range(1, 4)) == both.by_itself(range(1, 4))
 
 
-def test_nothing_is_stitched_in_a_row_before_a_track_has_begun():
-    both = Both(recording())
-    both.row = Stitcher(both.plan.lanes, quiets(both.plan.lanes))
+@pytest.mark.parametrize("anew", [False, True], ids=["counters go on", "counters restart"])
+@pytest.mark.parametrize(
+    "segment",
+    [{}, {"codes": (4, 3)}, {"delay": 6000}, {"frames_per_pes": 7}, {"audio": None}],
+)
+def test_a_row_from_the_beginning_on(segment, anew):
+    both = Both(recording(anew=anew, **segment), begun=False)
+    assert both.in_a_row(range(0, 3)) == both.by_itself(range(0, 3))
+    assert both.in_a_row(range(3, COUNT)) == both.by_itself(range(3, COUNT))
+
+
+def test_a_first_frame_that_alone_tells_the_channels_is_looked_at_by_itself():
+    both = Both(recording(), begun=False)
+    picture, sound = both.plan.lanes
+    silent = bytes([*sound.config[:2], sound.config[2] & 0xFE, sound.config[3] & 0x3F])
+    untold = replace(sound, config=silent)
+    both.row = Stitcher((picture, untold), {})
     assert both.in_a_row(range(0, 3)) is None
 
 
