@@ -92,6 +92,7 @@ def convert_found(
     """
     from pipeline.choices import Format
     from pipeline.jobs import many
+    from pipeline.jobs.executors.processes import convert_all
     from pipeline.jobs.output import destinations as targets
     from pipeline.jobs.output.naming import naming
     from pipeline.muxing.locate import locate
@@ -111,7 +112,7 @@ def convert_found(
         assert pair is not None
         side_by_side = {"jobs": chosen["jobs"], "encodes": chosen.get("encode_jobs")}
         most = budget(chosen)
-        return many.convert_all(works, pair, how, watch=watch, budget=most, **side_by_side)
+        return convert_all(works, pair, how, watch=watch, budget=most, **side_by_side)
 
     return _report(works, failures, outcomes, chosen)
 

@@ -141,11 +141,13 @@ def convert_all(
     watch: Watch | None = None,
     budget: Budget = NO_LIMIT,
     encodes: int | None = None,
+    notes: bool = True,
 ) -> Generator[Outcome, None, None]:
     """Convert, prove and publish each; outcomes come as soon as they are there.
 
     Of a ``budget`` of results, what was done before, or cannot be done, takes nothing.  What an
-    earlier run on this machine finished is found again by the listings, without another request.
+    earlier run on this machine finished is found again by the listings, without another request,
+    unless there are to be no ``notes`` of that.
     So many ``encodes`` run at once, one for every four processors unless it is said.
     """
 
@@ -166,7 +168,8 @@ def convert_all(
     room, count = Room(), at_once(works, jobs)
     taken = turns(count, encodes)
     together = Together() if len(works) >= MOST and is_dear_to_start(ffmpeg) else None
-    finished = Finished(options.spool / "finished", [w.target for w in works if w.target])
+    noted = [work.target for work in works if work.target and notes]
+    finished = Finished(options.spool / "finished", noted)
     in_flight = min(
         len(works), count * MOST
     )  # short ones wait for each other before they are muxed

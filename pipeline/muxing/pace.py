@@ -5,6 +5,7 @@ import resource
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.sample_ts import SAMPLE
@@ -28,17 +29,18 @@ def pace(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> float | None
     return (times - 1) * len(SAMPLE) / 1e6 / max(spent - start, 0.001)
 
 
-def is_dear_to_start(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> bool:
+@lru_cache
+def is_dear_to_start(found: Ffmpeg) -> bool:
     """Whether it takes longer to start than to remux a short recording: a build for a distribution
     is linked against hundreds of libraries.
     """
     try:
-        return _started(found, environ) > DEAR
+        return _started(found) > DEAR
     except (OSError, subprocess.SubprocessError):
         return False
 
 
-def _started(found: Ffmpeg, environ: Mapping[str, str]) -> float:
+def _started(found: Ffmpeg) -> float:
     """Seconds of CPU to start it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
@@ -46,7 +48,7 @@ def _started(found: Ffmpeg, environ: Mapping[str, str]) -> float:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**environ, **found.env},
+        env={**os.environ, **found.env},
         check=True,
         timeout=30,
     )

@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -13,59 +12,15 @@ from pipeline.jobs import many, one
 from pipeline.jobs.many import aim, convert_all, find
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import destination
-from pipeline.model import Report, Verdict
+from pipeline.model import Verdict
 from pipeline.muxing import run, together
 from pipeline.storage.locations import open_storage
-
-SAMPLES = Path(__file__).parents[2] / "sample_media"
-KINDS = sorted(path for path in SAMPLES.iterdir() if path.is_dir())
-
-
-def lacking(slices):
-    slices[1].unlink()
-
-
-def cut(slices):
-    slices[1].write_bytes(slices[1].read_bytes()[:-4321])
-
-
-def damaged(slices):
-    data = bytearray(slices[1].read_bytes())
-    data[20 * 188 : 23 * 188] = bytes(3 * 188)
-    slices[1].write_bytes(data)
-
-
-def swapped(slices):
-    first, second = slices[0].read_bytes(), slices[1].read_bytes()
-    slices[0].write_bytes(second)
-    slices[1].write_bytes(first)
-
-
-def unreadable(slices):
-    for path in slices:
-        path.write_bytes(b"no media" * 999)
-
-
-FAULTS = (None, lacking, cut, damaged, swapped, unreadable)
+from tests.jobs import short
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Recordings of every kind, each with nothing wrong and with every fault."""
-    folder, number = tmp_path_factory.mktemp("short"), 0
-    for kind in KINDS:
-        for fault in FAULTS:
-            number += 1
-            here = folder / f"{number:02}"
-            here.mkdir()
-            for path in kind.iterdir():
-                data = path.read_bytes()
-                if path.suffix == ".m3u8":
-                    data = data.replace(path.name[:32].encode(), f"{number:032x}".encode())
-                (here / f"{number:032x}{path.name[32:]}").write_bytes(data)
-            if fault is not None:
-                fault(sorted(here.glob("*.ts")))
-    return folder
+    return short.made(tmp_path_factory.mktemp("short"))
 
 
 @pytest.fixture
@@ -91,21 +46,6 @@ def converted(sources, out, ffmpeg, jobs=2, **chosen):
     return {x.recording: x for x in convert_all(works, ffmpeg, options, jobs=jobs)}
 
 
-def comparable(outcome):
-    if not isinstance(outcome, Report):
-        return str(outcome.error)
-    return (
-        outcome.verdict,
-        outcome.findings,
-        outcome.sha256,
-        outcome.account,
-        outcome.holes,
-        outcome.lost_seconds,
-        outcome.proof,
-        outcome.made,
-    )
-
-
 @pytest.mark.parametrize(
     "chosen",
     [{}, {"on_loss": OnLoss.FILL}, {"format": Format.M4A}],
@@ -119,9 +59,9 @@ def test_the_same_files_and_verdicts(sources, tmp_path, ffmpeg, monkeypatch, sta
     monkeypatch.setattr(many, "is_dear_to_start", lambda _: True)
     shared = converted(sources, tmp_path / "shared", ffmpeg, **chosen)
     assert max(started) > 1
-    assert len(alone) == len(KINDS) * len(FAULTS)
-    assert {x: comparable(y) for x, y in shared.items()} == {
-        x: comparable(y) for x, y in alone.items()
+    assert len(alone) == short.COUNT
+    assert {x: short.comparable(y) for x, y in shared.items()} == {
+        x: short.comparable(y) for x, y in alone.items()
     }
     receipts = [sorted((tmp_path / x).glob("*.receipt.json")) for x in ("alone", "shared")]
     assert receipts[0]
@@ -146,7 +86,7 @@ def test_an_ffmpeg_that_fails_for_one_does_not_fail_for_others(
     monkeypatch.setattr(many, "is_dear_to_start", lambda _: True)
     found = converted(sources, tmp_path / "out", ffmpeg)
     verdicts = [x.verdict for x in found.values()]
-    assert verdicts.count(Verdict.OK) >= len(KINDS)
+    assert verdicts.count(Verdict.OK) >= len(short.KINDS)
     assert max(started) == 1
 
 
@@ -168,7 +108,7 @@ def test_no_more_are_worked_on_than_asked_for(sources, tmp_path, ffmpeg, monkeyp
 
     monkeypatch.setattr(one, "inspected", counted)
     monkeypatch.setattr(many, "is_dear_to_start", lambda _: True)
-    assert len(converted(sources, tmp_path / "out", ffmpeg, jobs=jobs)) == 18
+    assert len(converted(sources, tmp_path / "out", ffmpeg, jobs=jobs)) == short.COUNT
     assert most[0] <= jobs
 
 

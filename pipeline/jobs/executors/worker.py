@@ -59,7 +59,7 @@ def carry_out(given: Assignment) -> Answer:
     outcome = attempt(named, action, count)
     size = sum(read[stage] for stage in READING)
     if isinstance(outcome, Failure):
-        return Answer(_plain(outcome), read=size)
+        return Answer(plain(outcome), read=size)
     stands = standing(_target(given), outcome) if given.output else ()
     return Answer(outcome, stands, size)
 
@@ -75,7 +75,7 @@ def _found(given: Assignment) -> tuple[Recording, Storage]:
     return rediscovered(source, given.key, given.id, sid), source
 
 
-def _plain(failure: Failure) -> Failure:
+def plain(failure: Failure) -> Failure:
     """The same so that it can be sent: an error nobody planned may hold anything."""
     if isinstance(failure.error, RecpipeError):
         return failure
