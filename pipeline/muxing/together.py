@@ -80,12 +80,19 @@ class Together:
             guest.leave()
             group = self._group(fed, waiting)
         if group:
+            self._mux(group)
+        return fed.made
+
+    def _mux(self, group: Sequence[Fed]) -> None:
+        """Whatever happens, nobody waits for this group any longer."""
+        made = False
+        try:
             made = _made(group)
+        finally:
             with self._changed:
                 for one in group:
                     one.ended, one.made = True, made
                 self._changed.notify_all()
-        return fed.made
 
     def _group(self, fed: Fed, waiting: Callable[[], None]) -> list[Fed]:
         """Those to be muxed with this one, by this thread; none where another thread does it."""

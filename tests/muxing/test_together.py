@@ -135,6 +135,29 @@ def test_nothing_counts_where_anything_is_wrong(ffmpeg, tmp_path, text):
     assert said == dict.fromkeys(range(3), False)
 
 
+def test_who_waited_for_one_that_was_interrupted_goes_on_alone(ffmpeg, tmp_path, monkeypatch):
+    def interrupted(*given, **how):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(together.run, "run", interrupted)
+    company, said, made, ended = Together(), {}, ffmpeg(), []
+
+    def one(number, guest):
+        with in_memory() as stream:
+            try:
+                output = argv(made, tmp_path / f"{number}.mp4")
+                said[number] = guest.mux(made, output, stream, waiting=nobody)
+            except KeyboardInterrupt:
+                ended.append(number)
+
+    with ExitStack() as stack:
+        came = [stack.enter_context(company.coming()) for _ in range(3)]
+        with at_once(*(lambda n=n, g=g: one(n, g) for n, g in enumerate(came))):
+            pass
+    assert len(ended) == 1
+    assert [*said.values()] == [False, False]
+
+
 def test_recordings_of_different_ffmpegs_are_not_joined(ffmpeg, tmp_path):
     company, said, made = Together(), {}, ffmpeg()
     other = Ffmpeg(made.ffmpeg, made.ffprobe, "fake", {"OTHER": "1"})
