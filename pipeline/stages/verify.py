@@ -290,7 +290,7 @@ def _schedule(
 
 def _in_time(track: mp4.Track, wanted: Composed) -> Iterator[Finding]:
     """Picture n is shown at n / rate, to a tick; a scene whose key picture is elsewhere moved."""
-    shown = track.dts if track.cts is None else track.dts + track.cts
+    shown = mp4.shown_at(track)
     due = np.arange(wanted.pictures) * (track.timescale / wanted.rate)
     skipped = track.edits[0].media_time if track.edits else 0
     if len(track.edits) > 1 or skipped or (abs(shown - due) > 1).any():

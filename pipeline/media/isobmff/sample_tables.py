@@ -1,7 +1,8 @@
-"""MP4 sample tables: where every sample of a movie lies, how long it is and when it is shown.
+"""MP4 sample tables.  Long: every table is held against the others.
 
-Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format) unless another standard is
-named.  In shapes, n are the samples of a track and m its chunks.
+They say where every sample of a movie lies, how long it is and when it is shown.  Clauses are those
+of ISO/IEC 14496-12:2015 (ISO base media file format) unless another standard is named.  In shapes,
+n are the samples of a track and m its chunks.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,11 @@ from pipeline.media.malformed import Malformed
 
 MAX_MOOV = 256 << 20  # bytes
 MAX_SAMPLES = 1 << 24  # of a movie: 99 h of 48 kHz AAC; samples of equal size need no table
+BLOCK = 1 << 16  # samples that are looked at together, for all would take more than the tables
+CHUNKS = 1 << 12  # and chunks
 MAX_TIME = 1 << 45  # track ticks: 12 years of 90 kHz; times 90 000 it still fits an int64
+
+ALL = slice(None)
 
 Samples = NDArray[np.uint32]
 Longs = NDArray[np.int64]
@@ -46,11 +51,32 @@ class Layout(Struct, frozen=True):
         return all(self.moov.offset < mdat.offset for mdat in self.mdats)
 
 
+class Times:
+    """The times of samples in runs of equal steps: those of any slice, without room for all."""
+
+    def __init__(self, counts: Longs, steps: Longs) -> None:
+        lasts = counts * steps
+        self._ends, self._steps = np.cumsum(counts), steps  # number behind each run
+        self._firsts, self._begins = self._ends - counts, np.cumsum(lasts) - lasts
+        self.end = int(lasts.sum())  # track ticks, of the last sample
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, some: slice) -> Longs:
+        begin, end, _ = some.indices(len(self))
+        number = np.arange(begin, end)
+        lo, hi = np.searchsorted(self._ends, (begin + 1, end))
+        run = slice(lo, lo + 1) if lo == hi else np.searchsorted(self._ends, number, side="right")
+        times: Longs = self._begins[run] + (number - self._firsts[run]) * self._steps[run]
+        return times
+
+
 class Track(TrackHeader, frozen=True, eq=False):
     """A track with its n samples in m chunks."""
 
     sizes: Samples  # uint32[n], bytes; a read-only view of one number where all are equal
-    dts: Longs  # int64[n], track ticks from 0, before edits
+    dts: Longs | Times  # int64[n], track ticks from 0, before edits; to be sliced
     cts: NDArray[np.int32] | None  # int32[n], track ticks: composition - decoding; None: all 0
     sync: Samples | None  # numbers of the sync samples, from 1 and rising; None: all are
     chunk_offsets: Longs  # int64[m], bytes from the start of the file
@@ -156,22 +182,32 @@ def _sizes(stsz: Node, room: int) -> Samples:
     return stsz.table(">u4", at=8)[:, 0].astype(np.uint32)
 
 
-def _spread(node: Node, runs: NDArray[Any], count: int) -> NDArray[Any]:
-    """One value for each of ``count`` samples from (count, value) runs, checked first."""
+def _check(node: Node, runs: NDArray[Any], count: int) -> None:
+    """Malformed unless (count, value) runs are of ``count`` samples."""
     total = int(runs[:, 0].sum(dtype=np.int64))
     if total != count:
         raise node.error(f"{total} samples, stsz has {count}")
+
+
+def _spread(node: Node, runs: NDArray[Any], count: int) -> NDArray[Any]:
+    """One value for each of ``count`` samples from (count, value) runs, checked first."""
+    _check(node, runs, count)
     return np.repeat(runs[:, 1], runs[:, 0].astype(np.int64))
 
 
-def _decoding_times(stts: Node, count: int) -> Longs:
+def _decoding_times(stts: Node, count: int) -> "Longs | Times":
     """Decoding time of each sample in track ticks (8.6.1.2)."""
-    steps = _spread(stts, stts.table(">u4", 2), count)
-    times = np.zeros(count, np.int64)
-    np.cumsum(steps[:-1], dtype=np.int64, out=times[1:])
-    if count and int(times[-1]) + int(steps[-1]) >= MAX_TIME:
-        raise stts.error(f"ends at tick {int(times[-1])}, expected < {MAX_TIME}")
-    return times
+    runs = stts.table(">u4", 2)
+    _check(stts, runs, count)
+    times = Times(runs[:, 0].astype(np.int64), runs[:, 1].astype(np.int64))
+    if count and times.end >= MAX_TIME:
+        raise stts.error(f"ends at tick {int(times[count - 1 :][0])}, expected < {MAX_TIME}")
+    if len(runs) < count // 4:
+        return times
+    every = np.empty(count, np.int64)
+    for begin in range(0, count, BLOCK):
+        every[begin : begin + BLOCK] = times[begin : begin + BLOCK]
+    return every
 
 
 def _composition_offsets(ctts: Node | None, count: int) -> NDArray[np.int32] | None:
@@ -220,7 +256,12 @@ def runs(track: Track) -> tuple[Longs, Longs, Longs]:
     all.
     """
     first = np.cumsum(track.chunk_samples, dtype=np.int64) - track.chunk_samples
-    lengths = np.add.reduceat(track.sizes, first, dtype=np.int64)
+    bounds, lengths = np.append(first, len(track.sizes)), np.empty(len(first), np.int64)
+    for begin in range(0, len(first), CHUNKS):  # all at once, sizes would be copied as int64
+        here = bounds[begin : begin + CHUNKS + 1]
+        sizes = track.sizes[here[0] : here[-1]]
+        some = lengths[begin : begin + CHUNKS]
+        np.add.reduceat(sizes, here[:-1] - here[0], dtype=np.int64, out=some)
     return track.chunk_offsets, lengths, first
 
 
@@ -232,19 +273,24 @@ def outside(track: Track, layout: Layout) -> int:
     return int(np.count_nonzero(offsets + lengths > spans[mdat, 1]))
 
 
-def presentation(track: Track, movie_timescale: int) -> Longs:
-    """When each sample is shown: int64[n], 90 kHz ticks from the start of the movie.
+def presentation(track: Track, movie_timescale: int, some: slice = ALL) -> Longs:
+    """When each sample, or ``some``, is shown: int64[n], 90 kHz ticks from the start of the movie.
 
     Exact arithmetic, rounded half up once: the error is at most half a tick, and none where the
     timescales divide 90 000.  Malformed unless the edit list is empty edits, then one at rate 1.
     """
-    shown = track.dts if track.cts is None else track.dts + track.cts
-    return _edited(track, movie_timescale, shown)
+    return _edited(track, movie_timescale, shown_at(track, some))
 
 
-def decode_times(track: Track, movie_timescale: int) -> Longs:
+def shown_at(track: Track, some: slice = ALL) -> Longs:
+    """When each sample is shown, in track ticks and before edits."""
+    dts = track.dts[some]
+    return dts if track.cts is None else dts + track.cts[some]
+
+
+def decode_times(track: Track, movie_timescale: int, some: slice = ALL) -> Longs:
     """When each sample is decoded, like :func:`presentation`; may begin below 0."""
-    return _edited(track, movie_timescale, track.dts)
+    return _edited(track, movie_timescale, track.dts[some])
 
 
 def hidden(track: Track, movie_timescale: int) -> int:
@@ -252,10 +298,13 @@ def hidden(track: Track, movie_timescale: int) -> int:
     Malformed for the same edit lists as :func:`presentation`.
     """
     _, start, length = _media_edit(track)
-    shown = track.dts if track.cts is None else track.dts + track.cts
     end = start - (-length * track.timescale // movie_timescale)  # rounded up, as ffmpeg does
-    after = shown >= end if length else np.False_
-    return int(np.count_nonzero((shown < start) | after))
+    count = 0
+    for begin in range(0, len(track.dts), BLOCK):
+        shown = shown_at(track, slice(begin, begin + BLOCK))
+        after = shown >= end if length else np.False_
+        count += int(np.count_nonzero((shown < start) | after))
+    return count
 
 
 def _media_edit(track: Track) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from pipeline.media.clock import BASE, HZ, Bytes
+from pipeline.media.clock import BASE, HZ, Bytes, Index
 from pipeline.media.finding_ids import IDS
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
@@ -48,30 +48,33 @@ def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
     kind = lane.codec.kind
     sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])
     heard = lane.codec.sound(lane.config) if kind == "audio" else None
-    small = sizes <= (QUIET * (1 + heard.channels) if heard else STILL)
-    own = np.append(0, np.cumsum(small))
+    own = sizes <= (QUIET * (1 + heard.channels) if heard else STILL)
+    small = own
     if kind == "video":  # a key picture among them is larger
-        small[1:-1] |= small[:-2] & small[2:]
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], small.view(np.int8), [0]])))
+        small = own.copy()
+        small[1:-1] |= own[:-2] & own[2:]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], small, [False]])))
     found = []
     if not len(edges) or (edges[1::2] - edges[::2]).max() * lane.unit < LONG[kind] * HZ / 2:
         return []
-    times = _times(lane, stretches)
-    owner = np.repeat(np.arange(len(stretches)), [len(s.units.sizes) for s in stretches])
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if own[end] - own[first] < MOSTLY * (end - first):
-            continue
-        begin, last = (times[first] - BASE) / HZ, (times[end - 1] + lane.unit - BASE) / HZ
-        if last - begin >= LONG[kind]:
-            found.append(Span(kind, float(begin), float(last), stretches[owner[first]].segment))
+    firsts, ends = edges[::2], edges[1::2]
+    begins = (_times(stretches, firsts) - BASE) / HZ
+    lasts = (_times(stretches, ends - 1) + lane.unit - BASE) / HZ
+    counts = np.cumsum([len(s.units.sizes) for s in stretches])
+    for n in np.flatnonzero(lasts - begins >= LONG[kind]).tolist():
+        first, end = int(firsts[n]), int(ends[n])
+        if np.count_nonzero(own[first:end]) >= MOSTLY * (end - first):
+            owner = int(np.searchsorted(counts, first, side="right"))
+            found.append(Span(kind, float(begins[n]), float(lasts[n]), stretches[owner].segment))
     return found
 
 
-def _times(lane: Lane, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
-    """Decoding times; units without a stamp stand between their neighbours."""
-    dts = np.concatenate([s.units.dts for s in stretches])
-    at = np.flatnonzero(dts >= 0)
-    return np.asarray(np.interp(np.arange(len(dts)), at, dts[at]), np.float64)
+def _times(stretches: Sequence[Stretch], units: Index) -> NDArray[np.float64]:
+    """Decoding times of some units; those without a stamp stand between their neighbours."""
+    known = [s.units.dts >= 0 for s in stretches]
+    dts = np.concatenate([s.units.dts[told] for s, told in zip(stretches, known, strict=True)])
+    at = np.flatnonzero(np.concatenate(known))
+    return np.asarray(np.interp(units, at, dts), np.float64)
 
 
 def is_black(pictures: Bytes) -> bool:

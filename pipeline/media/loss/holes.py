@@ -4,7 +4,7 @@ Times are ticks of 90 kHz on the time line of the plan, which begins at ``BASE``
 seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -25,7 +25,11 @@ ENOUGH = 50  # steps at least, to show that a track is steady
 NEAR = 12  # pictures on both sides that show how large the missing ones were
 PAYLOAD = PACKET - 4  # bytes of a transport packet without its header
 MOST = 8  # rounds of 16 packets that may be missing at once
+TOGETHER = 256  # stretches that are looked at together: all of them would be as large as the file
 DRIFT = HZ // 10  # ticks between the time stamps and the samples of an audio track
+
+
+_NO_UNITS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint32)
 
 
 class Stretch(Struct, frozen=True, eq=False):
@@ -61,26 +65,37 @@ class Line(Struct, frozen=True, eq=False):
 
 def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
     """The units of a lane on its time line; units without a stamp follow the one before."""
-    empty = np.empty(0, np.int64)
-    times = [s.units.dts if lane.codec.kind == "video" else s.units.pts for s in stretches]
-    counts = np.array([len(t) for t in times], np.int64)
+    video = lane.codec.kind == "video"
+    counts = np.array([len(s.units.dts) for s in stretches], np.int64)
     first = np.append(0, np.cumsum(counts))
-    all_times = np.concatenate([empty, *times])
-    at = np.flatnonzero(all_times >= 0)
-    begin = all_times[at]
+    parts = [
+        _stamped(stretches[n : n + TOGETHER], first[n : n + TOGETHER + 1], video=video)
+        for n in range(0, len(stretches), TOGETHER)
+    ]
+    at, begin, sizes = map(np.concatenate, zip(_NO_UNITS, *parts, strict=True))
     end = begin[:-1] + np.diff(at) * lane.unit
     torn = np.concatenate(
         [
-            empty,
+            _NO_UNITS[0],
             *(s.units.torn + o for s, o in zip(stretches, first, strict=False)),
             first[1:][[bool(s.units.dropped) for s in stretches]],  # what was dropped may be media
         ]
     )
     places = np.flatnonzero(np.bincount(np.searchsorted(at, torn)))  # each once, in order
-    owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[at]
+    owner = np.searchsorted(first[1:], at, side="right").astype(np.int32)
     cut = np.array([s.units.cut > 0 for s in stretches], np.bool_)
-    sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])[at]
     return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes, cut)
+
+
+def _stamped(
+    stretches: Sequence[Stretch], first: Index, *, video: bool
+) -> tuple[Index, Ticks, NDArray[np.uint32]]:
+    """Number, time and size of the stamped units of some stretches; ``first`` are the numbers of
+    the first unit of each.
+    """
+    times = np.concatenate([s.units.dts if video else s.units.pts for s in stretches])
+    at = np.flatnonzero(times >= 0)
+    return at + first[0], times[at], np.concatenate([s.units.sizes for s in stretches])[at]
 
 
 def holes(
@@ -193,12 +208,22 @@ def _lost_some(units: Units) -> bool:
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
     """DTS of the first unit of a lane, and of the end of its last; ``BASE`` twice without any."""
-    times = np.concatenate([s.units.dts for s in stretches])
-    at = np.flatnonzero(times >= 0)
-    if not len(at):
+    begin, before = _nearest([s.units.dts for s in stretches])
+    end, behind = _nearest([s.units.dts[::-1] for s in reversed(stretches)])
+    if begin is None or end is None:
         return float(BASE), float(BASE)
-    first = float(times[at[0]]) - int(at[0]) * lane.unit
-    return first, float(times[at[-1]]) + (len(times) - int(at[-1])) * lane.unit
+    return begin - before * lane.unit, end + (behind + 1) * lane.unit
+
+
+def _nearest(times: Iterable[Ticks]) -> tuple[float | None, int]:
+    """The first time that is known, and how many units are in front of it."""
+    before = 0
+    for some in times:
+        known = np.flatnonzero(some >= 0)
+        if len(known):
+            return float(some[known[0]]), before + int(known[0])
+        before += len(some)
+    return None, before
 
 
 def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding]:

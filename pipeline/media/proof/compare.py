@@ -229,8 +229,6 @@ def _times(pair: Pair, timescale: int) -> tuple[float, list[Finding]]:
     """
     lane, track = pair.lane, pair.track
     allowed = 1 + (0 if track.timescale % HZ == 0 else HZ / track.timescale / 2)
-    shown = mp4.presentation(track, timescale)
-    decoded = mp4.decode_times(track, timescale) if lane.codec.kind == "video" else shown
     between = _Between(lane.unit)
     worst, late, first = 0.0, 0, ""
     at = 0
@@ -238,9 +236,11 @@ def _times(pair: Pair, timescale: int) -> tuple[float, list[Finding]]:
         pts, dts = stretch.units.pts, stretch.units.dts
         here = slice(at, at + len(pts))
         at += len(pts)
-        errors = np.maximum(_errors(shown[here], pts), _errors(decoded[here], dts))
-        if lane.codec.kind == "audio":
-            errors = np.maximum(errors, between.errors(shown[here], pts))
+        shown = mp4.presentation(track, timescale, here)
+        video = lane.codec.kind == "video"
+        decoded = mp4.decode_times(track, timescale, here) if video else shown
+        errors = np.maximum(_errors(shown, pts), _errors(decoded, dts))
+        errors = errors if video else np.maximum(errors, between.errors(shown, pts))
         worst = max(worst, float(errors.max(initial=0.0)))
         beyond = int(np.count_nonzero(errors > allowed))
         first = first or (stretch.segment if beyond else "")

@@ -40,9 +40,7 @@ def _track_pieces(track: mp4.Track, stretches: Sequence[Stretch], base: int) -> 
     lasts = np.cumsum([len(s.units.sizes) for s in stretches], dtype=np.int64)
     bounds = lasts[:-1][(lasts[:-1] > 0) & (lasts[:-1] < len(track.sizes))]
     chunk = np.searchsorted(first, bounds, side="right") - 1
-    total = np.append(0, np.cumsum(track.sizes, dtype=np.int64))
-    cuts = offsets[chunk] + total[bounds] - total[first[chunk]]
-    del total  # as large as all the rest
+    cuts = offsets[chunk] + _lengths(track.sizes, first[chunk], bounds)
     begin = np.insert(offsets, chunk + 1, cuts)
     sample = np.insert(first, chunk + 1, bounds)
     end = np.insert(offsets + lengths, chunk + 1, (offsets + lengths)[chunk])
@@ -52,6 +50,12 @@ def _track_pieces(track: mp4.Track, stretches: Sequence[Stretch], base: int) -> 
     begin, sample, end = begin[filled], sample[filled], end[filled]
     owner = np.searchsorted(lasts, sample, side="right")
     return Piece(begin, end - begin, base + np.minimum(owner, max(0, len(stretches) - 1)))
+
+
+def _lengths(sizes: mp4.Samples, begin: NDArray[np.int64], end: NDArray[np.int64]) -> mp4.Longs:
+    """Bytes of the samples of each of these spans, of which each has few."""
+    spans = zip(begin.tolist(), end.tolist(), strict=True)
+    return np.array([int(sizes[a:b].sum(dtype=np.int64)) for a, b in spans], np.int64)
 
 
 def _in_file_order(piece: Piece) -> Piece:

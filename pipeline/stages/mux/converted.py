@@ -59,7 +59,7 @@ class Tally:
         for lane, stretches in zip(self._lanes, self._expected, strict=True):
             if not stitched.made or lane.pid in stitched.units:
                 units = stitched.units.get(lane.pid, NO_UNITS)
-                held = replace(units, data=b"", ends=units.ends[:0])
+                held = replace(units, data=b"", ends=NO_UNITS.ends)  # a view would keep all of them
                 stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
     def converted(self) -> Converted:

@@ -54,8 +54,8 @@ def test_a_hand_built_movie_is_read_as_it_was_written():
     assert track.configuration == AVCC
     assert track.sizes.tolist() == list(SIZES)
     assert track.sizes.dtype == np.uint32
-    assert track.dts.tolist() == [0, 100, 200, 300, 350]
-    assert track.dts.dtype == np.int64
+    assert track.dts[:].tolist() == [0, 100, 200, 300, 350]
+    assert track.dts[:].dtype == np.int64
     assert track.cts is not None
     assert track.cts.tolist() == [100, 0, 0, 0, 0]
     assert track.cts.dtype == np.int32
@@ -564,13 +564,15 @@ def test_counts_that_lie_take_no_memory(tables):
     assert peak(moov(trak(**tables))) < 200_000
 
 
+def table(kind: str, count: int, rows: np.ndarray, *before: int) -> bytes:
+    """A table with its count, and fields in front of that."""
+    head = struct.pack(f">{len(before) + 2}I", 0, *before, count)
+    return box(kind, head, rows.astype(">u4").tobytes())
+
+
 def recording(hours: int) -> bytes:
     """A moov as large as that of a recording: 15 video and 46.875 audio samples a second."""
     rng = np.random.default_rng(1)
-
-    def table(kind: str, count: int, rows: np.ndarray, *before: int) -> bytes:
-        head = struct.pack(f">{len(before) + 2}I", 0, *before, count)
-        return box(kind, head, rows.astype(">u4").tobytes())
 
     def track(handler: bytes, count: int, stsd: bytes, step: int) -> bytes:
         per_chunk = 10
@@ -590,6 +592,39 @@ def recording(hours: int) -> bytes:
     seconds = hours * 3600
     sound = track(b"soun", seconds * 46, audio_entry(esds()), 1920)
     return moov(track(b"vide", seconds * 15, STBL["stsd"], 6000), sound)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=6),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+def test_times_of_some_samples_are_those_of_all(runs, begin, end):
+    counts, steps = np.array([*zip(*runs, strict=True)] or [[], []], np.int64)
+    times = mp4.Times(counts, steps)
+    of_each = np.repeat(steps, counts)
+    every = np.cumsum(of_each) - of_each
+    assert len(times) == len(every)
+    assert times.end == of_each.sum()
+    assert times[begin:end].tolist() == every[begin:end].tolist()
+
+
+def test_chunks_and_times_beyond_a_block():
+    """What is looked at block by block is the same as all at once."""
+    count, per_chunk = 3 * mp4.CHUNKS // 2, 2
+    sizes = np.arange(1, per_chunk * count + 1)
+    track = only(
+        stsz=table("stsz", len(sizes), sizes, 0),
+        stts=counted("stts", (len(sizes) - 1, 10), (1, 3)),
+        ctts=b"",
+        stss=b"",
+        stsc=counted("stsc", (1, per_chunk, 1)),
+        stco=table("stco", count, np.arange(count) * 9000),
+    )
+    _, lengths, first = mp4.runs(track)
+    assert lengths.tolist() == (sizes[::2] + sizes[1::2]).tolist()
+    assert first.tolist() == list(range(0, len(sizes), per_chunk))
+    assert track.dts[:].tolist() == [10 * n for n in range(len(sizes))]
 
 
 def test_ten_hours_are_read_in_little_time_and_memory():

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264, OPUS
-from pipeline.media.loss.holes import Stretch, holes, irregularities, line, lost_ticks, span
+from pipeline.media.loss.holes import (
+    TOGETHER,
+    Stretch,
+    holes,
+    irregularities,
+    line,
+    lost_ticks,
+    span,
+)
 from pipeline.media.timeline.expected.span import Closed, Promise
 from pipeline.media.track import Lane
 from pipeline.model import Hole, Severity
@@ -349,3 +357,20 @@ def test_what_is_silent_is_no_hole(silent, left):
     found = holes(VIDEO, LONG, spans)
     ticks = [(round(hole.start * 90_000), round(hole.length * 90_000)) for hole in found]
     assert ticks == left
+
+
+def test_a_line_of_more_stretches_than_are_looked_at_together():
+    """Its units are those of all stretches, one behind the other, also of some that are empty."""
+    times = [grouped(n * 8 * 1920, 8 if n % 3 else 0) for n in range(2 * TOGETHER + 5)]
+    on = line([stretch(n, some) for n, some in enumerate(times)], AUDIO)
+    found = [(n, BASE + t) for n, some in enumerate(times) for t in some if t is not None]
+    assert on.begin.tolist() == [t for _, t in found]
+    assert on.owner.tolist() == [n for n, _ in found]
+    assert on.sizes.tolist() == [1] * len(found)
+    assert on.end.tolist() == [t + 4 * AUDIO.unit for _, t in found[:-1]]
+
+
+def test_the_span_counts_units_without_a_stamp_at_both_ends():
+    some = [stretch(0, []), stretch(1, [None, None]), stretch(2, [None, 0, 1920, None])]
+    assert span(AUDIO, [*some, stretch(3, [None])]) == (BASE - 3 * 1920, BASE + 4 * 1920)
+    assert span(AUDIO, some[:2]) == (BASE, BASE)

@@ -176,7 +176,7 @@ def test_a_byte_and_a_stamp_that_differ(kind, pid, sample, segment):
     made.file[at] ^= 1
     assert made.prove() == (Proof(True, True, False, 0.0), [("M_HASH", segment, pid)])
     made.file[at] ^= 1
-    dts = table.dts.copy()
+    dts = table.dts[:].copy()
     dts[sample] += 900
     made.change(kind, dts=dts)
     ticks = 900.0 if kind == 0 else 1687.0
@@ -252,7 +252,7 @@ def test_sound_without_its_own_stamp_follows_the_one_before():
     stamps[1:] = -1
     made.expected[1][1] = Stretch("1.ts", replace(first.units, pts=stamps, dts=stamps))
     assert made.prove()[1] == []
-    dts = made.tracks[1].dts.copy()
+    dts = made.tracks[1].dts[:].copy()
     dts[10] += 500
     made.change(1, dts=dts)
     assert made.prove()[1] == [("M_TIME", "1.ts", 257)]
