@@ -190,7 +190,9 @@ def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Tick
     """PTS and DTS of all streams of a segment, by PID, on one line: where the 33-bit clock wraps
     inside it, stamps exceed 2^33 instead.
     """
-    if max(int(clock.max(initial=0)) for pair in stamps.values() for clock in pair) < MODULO >> 1:
+    clocks = {id(clock): clock for pair in stamps.values() for clock in pair}.values()
+    latest = max(int(clock.max(initial=0)) for clock in clocks)
+    if latest < MODULO >> 1 or all(_known_from(clock, latest - (MODULO >> 1)) for clock in clocks):
         return dict(stamps)  # it does not
     dts = next(iter(stamps.values()))[1]
     first = int(dts[dts >= 0][0]) + MODULO  # nothing becomes negative
@@ -203,6 +205,10 @@ def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Tick
         return shown, shown if dts is pts else line(dts)
 
     return {pid: both(*pair) for pid, pair in stamps.items()}
+
+
+def _known_from(clock: Ticks, first: int) -> bool:
+    return bool(((clock < 0) | (clock > first)).all())
 
 
 def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:

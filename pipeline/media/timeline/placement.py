@@ -242,7 +242,9 @@ class Placer:
         base = segment.presented(lane.pid)[0]
 
         def line(stamps: Ticks) -> Ticks:
-            return np.where(stamps >= 0, new_first + signed(stamps - base), -1)
+            placed: Ticks = np.where(stamps >= 0, new_first + signed(stamps - base), -1)
+            placed.flags.writeable = False
+            return placed
 
         shown = line(pts)
         shifted = shown, shown if dts is pts else line(dts)

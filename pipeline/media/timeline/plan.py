@@ -259,4 +259,4 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
         if (pts >= 0).any()
     ]
     shift = BASE - int(min(starts))
-    return [segment.moved(shift) for segment in segments]
+    return [segment.moved(shift) for segment in segments] if shift else list(segments)

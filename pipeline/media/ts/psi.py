@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
@@ -42,6 +43,20 @@ class Program(Struct, frozen=True):
 
     def _streams(self) -> tuple[object, ...]:
         return self.streams, self.pmt_pid, self.formats, self.languages, self.moves
+
+
+def shared(program: Program) -> Program:
+    """The same, one value for all segments with the same tables: hardly any two differ."""
+    maps = program.streams, program.formats, program.languages, program.moves, program.told
+    return _one_of(tuple(tuple(one.items()) for one in maps), program.pmt_pid, program.tables)
+
+
+@lru_cache(maxsize=256)
+def _one_of(
+    maps: tuple[tuple[tuple[int, Any], ...], ...], pmt_pid: int | None, tables: tuple[int, ...]
+) -> Program:
+    streams, formats, languages, moves, told = map(dict, maps)
+    return Program(streams, pmt_pid, formats, languages, tables, moves, told)
 
 
 def crc32_mpeg(data: bytes) -> int:

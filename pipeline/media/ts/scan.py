@@ -6,7 +6,8 @@ scans in order.
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
@@ -26,6 +27,14 @@ from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
+_NONE: frozenset[int] = frozenset()
+_NOTHING: dict[int, Any] = {}
+
+
+@lru_cache(maxsize=256)
+def _shared(sets: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Parameter sets, the same value for all segments that repeat them."""
+    return sets
 
 
 class Stream(Struct, frozen=True, eq=False, dict=True):
@@ -111,20 +120,21 @@ class Scan(Struct, frozen=True, eq=False, dict=True):
     findings: tuple[Finding, ...] = ()
     ragged: tuple[int, int] = (0, 0)  # bytes of packets cut off at its beginning and its end
     # by PID without the beginning of a PES: first and last continuity_counter, bytes of payload
-    through: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    through: Mapping[int, tuple[int, int, int]] = field(default_factory=lambda: _NOTHING)
     # by PID: from when to when it held units that were cut off, where a container tells
-    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=lambda: _NOTHING)
 
     @cached_property
     def timed(self) -> Mapping[int, Stream]:
         """The streams whose place in time is known, by PID: a stamp is there, and more than a part
         of one unit.
         """
-        return {
+        told = {
             pid: stream
             for pid, stream in self.streams.items()
             if stream.codec and not stream.blank and len(stream.decoded)
         }
+        return self.streams if len(told) == len(self.streams) else told
 
 
 def scan(name: str, data: Bytes) -> Scan:
@@ -155,7 +165,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
         stream, said = _stream(packets, segment.track(*pids), pids, program)
         streams[pids[0]] = stream
         findings += said
-    program = _as_heard(program, streams)
+    program = psi.shared(_as_heard(program, streams))
     findings += [*rules.of_clocks(packets), *rules.of_tables(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
@@ -166,7 +176,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
     return Scan(
         *(name, len(data), len(frame.rows), cut, faults, program, streams, located),
         ragged=ragged,
-        through=through,
+        through=through or _NOTHING,
     )
 
 
@@ -278,19 +288,19 @@ def _stream(
         packets=len(t.index),
         pts=pts,
         dts=dts,
-        damaged=frozenset([*damaged, *lacking.tolist()]),
+        damaged=frozenset([*damaged, *lacking.tolist()]) or _NONE,
         head=int((PACKET - packets.start[headless]).sum()) if len(headless) else 0,
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
         edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
         free_start=bool(packets.discontinuity[first]),
-        config=told.config,
+        config=None if told.config is None else _shared((told.config,))[0],
         key_start=told.key,
         tail=tail,
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=told.turns,
-        sets=told.sets,
+        sets=_shared(told.sets),
         payload=_payload(packets, t),
         lost=t.lost + hidden,
         whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,

@@ -51,19 +51,21 @@ def scan_in_place(
     the same bytes.  ``look`` is given each in turn, and may edit it once it is hashed.
     """
     files = [_File(found, _path(found, storage)) for found in objects]
-    fetched: list[tuple[_File, Scan, Future[str]]] = []
+    done: list[Fetched] = []
+    waiting: list[tuple[_File, Scan, Future[str]]] = []  # the last ones, until they are hashed
     with ThreadPoolExecutor(1) as other:
         for group, data, sizes in _read_ahead(files, other):
             streams = side_by_side(data, sizes)
             digests = [other.submit(sha256_of, stream.data) for stream in streams]
             scans = [scanned(f.object, s) for f, s in zip(group, streams, strict=True)]
             row = [*zip(group, scans, digests, strict=True)]
+            done += [_hashed(*one) for one in waiting]
             if look is not None:
-                look(len(fetched), [_hashed(*one) for one in row], streams)
-            fetched += row
+                look(len(done), [_hashed(*one) for one in row], streams)
+            waiting = row
             for size in sizes:
                 progress("inspect", size)
-        done = [_hashed(*one) for one in fetched]
+        done += [_hashed(*one) for one in waiting]
     return [_read_again(one) if bad(one, wrapped) else one for one in done]
 
 

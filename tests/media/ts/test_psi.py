@@ -383,3 +383,13 @@ def test_describe():
 def test_programs_are_the_same_if_they_tell_of_the_same_streams(changed, same):
     program = Program(STREAMS, ts.PMT)
     assert (replace(program, **changed) == program) is same
+
+
+def test_equal_programs_are_one_value():
+    told = {"tables": (4096,), "told": {257: 15}}
+    one, other = (Program({256: 27, 257: 15}, 4096, {}, {257: "eng"}, **told) for _ in range(2))
+    assert psi.shared(one) is psi.shared(other)
+    for name in one.__struct_fields__:
+        assert getattr(psi.shared(one), name) == getattr(one, name)
+    turned = replace(one, streams={257: 15, 256: 27})  # the order of the PMT counts
+    assert list(psi.shared(turned).streams) == [257, 256]
