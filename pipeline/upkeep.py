@@ -14,15 +14,30 @@ def keep_memory() -> None:
     """Have glibc hold on to what is freed: every segment needs as much again, and pages that the
     kernel has just taken back cost more than the work on them (mallopt(3)).
     """
+    for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        _called("mallopt", parameter, KEPT)
+    _called("mallopt", M_ARENA_MAX, ARENAS)
+
+
+def give_back_memory() -> None:
+    """Let go of what is free after all: much is, and what comes needs other sizes.
+
+    A full collection empties the lists of free tuples and the like, of which every one would hold
+    a page; then glibc gives back what it has (malloc_trim(3)).
+    """
+    gc.collect()
+    _called("malloc_trim", 0)
+
+
+def _called(name: str, *values: int) -> None:
+    """Call a function of glibc, where that is there."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes  # numpy needs it too
 
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            library.mallopt(parameter, KEPT)
-        library.mallopt(M_ARENA_MAX, ARENAS)
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*values)
 
 
 def collect_seldom() -> None:

@@ -1,4 +1,4 @@
-"""What was freed stays with the process."""
+"""What was freed stays with the process, until it is to be given back."""
 
 import platform
 import resource
@@ -9,20 +9,22 @@ import pytest
 
 FREED = """
 from pathlib import Path
-from pipeline.upkeep import keep_memory
+from pipeline.upkeep import give_back_memory, keep_memory
 if {kept}:
     keep_memory()
 for _ in range(3):
     blocks = [bytearray(8 << 20) for _ in range(3)]
     del blocks
+if {given}:
+    give_back_memory()
 pages = int(Path("/proc/self/statm").read_text().split()[1])
 print(pages)
 """
 
 
-def resident(*, kept: bool) -> int:
+def resident(*, kept: bool, given: bool = False) -> int:
     """Bytes that a process still has when it has let go of 24 MiB."""
-    code = FREED.format(kept=kept)
+    code = FREED.format(kept=kept, given=given)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return int(done.stdout) * resource.getpagesize()
 
@@ -58,3 +60,8 @@ def test_what_one_thread_freed_others_can_use():
         [sys.executable, "-c", IN_TURN], capture_output=True, check=True, text=True
     )
     assert int(done.stdout) * resource.getpagesize() < 110 << 20  # eight times 24 without that
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_memory_is_given_back_when_what_comes_is_of_another_kind():
+    assert resident(kept=True, given=True) < resident(kept=True) - (16 << 20)

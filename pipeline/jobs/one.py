@@ -5,7 +5,7 @@ docs/design.md.
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pipeline.errors import RefusedError, UsageError
-from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.limits import disk_space
 from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.output import captions
-from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.destinations import Target
-from pipeline.jobs.output.files import Share, shares, together
+from pipeline.jobs.output.files import Share, together
+from pipeline.jobs.output.found import Found, to_make, to_measure
 from pipeline.jobs.output.make_file import Job, MadeFile, begun_ahead, make
 from pipeline.jobs.output.publishing import (
     Publication,
@@ -29,20 +28,18 @@ from pipeline.jobs.output.publishing import (
     publish_all,
     result_keys,
 )
-from pipeline.jobs.planning import Intake, inspected, planned
+from pipeline.jobs.planning import Intake, inspected
 from pipeline.jobs.sessions import convert as sessions
 from pipeline.jobs.sessions.streams import chosen, taking_part
 from pipeline.jobs.spool import Workspace, forget, spool_in_use
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, refused, rejected
-from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
+from pipeline.model import Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.together import SHORT
 from pipeline.receipts.inputs import identities
 from pipeline.stages import content
-from pipeline.stages.captions import Group
 from pipeline.stages.mux import mux
-from pipeline.stages.mux.converted import lanes_of
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
@@ -127,29 +124,26 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
 
 
 def _measured(intake: Intake) -> Report:
-    recording, options = intake.recording, intake.options
+    recording = intake.recording
     if recording.streams:
         return sessions.measured(intake)
-    evidence = planned(intake)
-    report = _as_planned(recording, [evidence])
-    if report is not None:
-        return report
-    meant = captions.meant(recording, intake.source, options)
-    evidence, subtitles = _subtitled(evidence, meant)
-    report = _as_planned(recording, (part.evidence for part in shares(evidence, options)))
-    if report is not None:
-        return report
-    parts, reports = [], []
-    for part in shares(evidence, options):
-        parts.append(part.told)
-        evidence = part.evidence
-        with intake.clock.stage("inspect"), os_errors(f"read {recording.source}"):
-            files = evidence.plan, evidence.segments, options.progress
-            read = mux.measure(*files, sparse_sound=options.sparse_sound)
-        # what stands in for encoded units says nothing of their content
-        said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
-        reports.append(judged(recording, evidence, read, options.on_loss, proved=said))
-    return replace(together(recording, parts, reports), captions=subtitles.told)
+    found = to_measure(intake)
+    if isinstance(found, Report):
+        return found
+    with closing(found.shares):
+        reports = [*map(partial(_read, intake), found.shares)]  # one after the other: none is kept
+    told = together(recording, found.shares.told, reports)
+    return replace(told, captions=found.subtitles.told)
+
+
+def _read(intake: Intake, part: Share) -> Report:
+    evidence, options = part.evidence, intake.options
+    with intake.clock.stage("inspect"), os_errors(f"read {intake.recording.source}"):
+        files = evidence.plan, evidence.segments, options.progress
+        read = mux.measure(*files, sparse_sound=options.sparse_sound)
+    # what stands in for encoded units says nothing of their content
+    said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
+    return judged(intake.recording, evidence, read, options.on_loss, proved=said)
 
 
 def _refuse_to_replace_a_source(job: Job, inventory: Inventory) -> None:
@@ -166,14 +160,6 @@ def _unusable(recording: Recording, inventory: Inventory) -> Report | None:
     if inventory.unfinished:
         return Report(recording.id, recording.source, Verdict.PENDING, inventory.findings)
     return None
-
-
-def _as_planned(recording: Recording, evidence: Iterable[Evidence]) -> Report | None:
-    """The report of a recording of which nothing can be made; ``evidence`` of each of its files."""
-    told = [(one.rejected, (*one.findings, *one.plan.findings)) for one in evidence]
-    if not any(refused for refused, _ in told):
-        return None
-    return rejected(recording, [finding for _, findings in told for finding in findings])
 
 
 def _convert(job: Job, inventory: Inventory) -> Report:
@@ -221,44 +207,30 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
             forget(job.recording, job.options)
             return session
         ahead = temporaries.enter_context(closing(begun_ahead(job, inventory, place)))
-        evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)
-        report = _as_planned(job.recording, [evidence]) or _nothing_to_make(job, evidence)
-        if report is not None:
-            return report
-        evidence, subtitles = _subtitled(evidence, job.captions)
-        parts: list[Share] = []
+        found = to_make(job, intake, ahead)
+        if isinstance(found, Report):
+            return found
+        temporaries.enter_context(closing(found.shares))
         made: list[MadeFile] = []
-        for part in shares(evidence, job.options):
+        for part in found.shares:
             temporary = place() if made or ahead.output is None else ahead.output
-            parts.append(part.told)
             try:
-                texts = subtitles.of_span(*part.span)
+                texts = found.subtitles.of_span(*part.span)
                 made.append(make(job, part.evidence, temporary, ahead, texts=texts))
             except RefusedError as error:
                 return refused(job.recording, part.evidence, error)
-        report = publish_all(job, inventory, _publication(job, parts, made, subtitles))
+            del part  # before the next one is taken back
+        report = publish_all(job, inventory, _publication(job, made, found))
     forget(job.recording, job.options)
     return report
 
 
-def _subtitled(evidence: Evidence, groups: Sequence[Group]) -> tuple[Evidence, Subtitles]:
-    """The same, with what is said of captions, and where they stand."""
-    subtitles = captions.subtitles(groups, evidence.plan)
-    return replace(evidence, findings=(*evidence.findings, *subtitles.findings)), subtitles
-
-
-def _publication(
-    job: Job, parts: Sequence[Share], made: Sequence[MadeFile], subtitles: Subtitles
-) -> Publication:
+def _publication(job: Job, made: Sequence[MadeFile], found: Found) -> Publication:
     def told(reports: Sequence[Report]) -> Report:
-        return replace(together(job.recording, parts, reports), captions=subtitles.told)
+        whole = together(job.recording, found.shares.told, reports)
+        return replace(whole, captions=found.subtitles.told)
 
-    return Publication(
-        made,
-        result_keys(job.target.key, len(made)),
-        parts[0].evidence.fetched,
-        told,
-    )
+    return Publication(made, result_keys(job.target.key, len(made)), found.shares.origin, told)
 
 
 def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack, key: str = "") -> Path:
@@ -268,13 +240,3 @@ def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack, key: str 
     temporary.touch()  # ffmpeg would only say that it cannot
     disk_space.need(temporary.parent, _size(inventory))
     return temporary
-
-
-def _nothing_to_make(job: Job, evidence: Evidence) -> Report | None:
-    """The report where nothing can be made of one of the files."""
-    if not lanes_of(evidence.plan, job.options.format):
-        detail = f"no audio to make {job.options.format.value} of"
-        nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
-        return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))
-    parts = shares(evidence, job.options)
-    return _as_planned(job.recording, (part.evidence for part in parts))

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
-from pipeline.jobs.one import Intake, planned
 from pipeline.jobs.options import Options
+from pipeline.jobs.planning import Intake, planned
 from pipeline.jobs.spool import Workspace
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected

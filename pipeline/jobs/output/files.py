@@ -3,6 +3,8 @@
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,12 +17,21 @@ from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account, coverage
 from pipeline.media.loss import rules as checks
-from pipeline.media.timeline.plan import Plan
+from pipeline.media.slots.outline import outline
 from pipeline.media.timeline.split_plan import Division, Run, divide, runs
 from pipeline.model import Coverage, Finding, Piece, Proof, Recording, Report, Severity, Verdict
+from pipeline.stages.segments import LocalSegment
 
 PICTURED = (Format.MP4, Format.TS)  # formats with pictures
 BETWEEN = "not kept: it lies between two files"
+
+
+class Told(Struct, frozen=True, eq=False):
+    """What reports of a whole recording need of one of its files."""
+
+    begin: float  # seconds from the beginning
+    findings: tuple[Finding, ...]
+    rejected: bool = False  # nothing can be made of it
 
 
 class Share(Struct, frozen=True, eq=False):
@@ -35,15 +46,15 @@ class Share(Struct, frozen=True, eq=False):
         return self.begin, self.begin + (self.evidence.plan.end - BASE) / HZ
 
     @property
-    def told(self) -> "Share":
-        """What reports need of it once the file is made: without the places of its segments."""
-        plan = Plan(findings=self.evidence.plan.findings)
-        return replace(self, evidence=replace(self.evidence, plan=plan))
+    def told(self) -> Told:
+        """What stays of it when its file is made, or another one is."""
+        found = self.evidence
+        return Told(self.begin, (*found.findings, *found.plan.findings), found.rejected)
 
 
 def shares(evidence: Evidence, options: Options) -> Iterator[Share]:
-    """One share, or several, each made when it is asked for: its plan is as large as its part of
-    the recording.  Every finding goes to the file that holds its segment.
+    """One share, or several, each made when it is asked for, and not kept: its plan is as large as
+    its part of the recording.  Every finding goes to the file that holds its segment.
     """
     expected = checks.expected(evidence.plan, options.stream_types)
     evidence = replace(evidence, findings=(*evidence.findings, *expected))
@@ -55,8 +66,7 @@ def shares(evidence: Evidence, options: Options) -> Iterator[Share]:
         yield Share(replace(evidence, plan=next(divisions).plan))
         return
     owners = _owners(evidence, cut)
-    for number, division in enumerate(divisions):
-        yield Share(_of_division(evidence, division, owners, number), division.begin)
+    yield from map(partial(_share, evidence, owners), divisions, count())
 
 
 def _owners(evidence: Evidence, cut: Sequence[Run]) -> dict[str | None, int]:
@@ -68,6 +78,12 @@ def _owners(evidence: Evidence, cut: Sequence[Run]) -> dict[str | None, int]:
         following = placed.get(name, following)
         owners[name] = following
     return owners
+
+
+def _share(
+    whole: Evidence, owners: dict[str | None, int], division: Division, number: int
+) -> Share:
+    return Share(_of_division(whole, division, owners, number), division.begin)
 
 
 def _of_division(
@@ -90,11 +106,22 @@ def _of_division(
     said = (*own(whole.plan.findings), *division.turned, *division.plan.findings)
     plan = replace(division.plan, findings=said)
     mine = frozenset(name for name, owner in owners.items() if name and owner == number)
-    aside = () if number else whole.aside
-    return replace(whole, plan=plan, findings=own(whole.findings), aside=aside, own=mine)
+    far = {*whole.names} - mine - here
+    outlined = {slot: outline(slot) for slot in (*whole.slots, *plan.slots) if slot.name in far}
+    return replace(
+        whole,
+        plan=replace(plan, slots=tuple(outlined.get(slot, slot) for slot in plan.slots)),
+        findings=own(whole.findings),
+        segments=tuple(
+            LocalSegment(one.listed, outlined[one.slot]) if one.slot in outlined else one
+            for one in whole.segments
+        ),
+        aside=() if number else whole.aside,
+        own=mine,
+    )
 
 
-def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Report]) -> Report:
+def together(recording: Recording, parts: Sequence[Told], reports: Sequence[Report]) -> Report:
     """The report of all files as one: worst verdict, every finding, sum of what was lost."""
     if len(parts) == 1:
         return reports[0]
@@ -143,15 +170,15 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
     )
 
 
-def _coverage(parts: Sequence[Share], reports: Sequence[Report]) -> Coverage:
+def _coverage(parts: Sequence[Told], reports: Sequence[Report]) -> Coverage:
     """Which media stands where, from the beginning of the first file."""
     each = zip(parts, reports, strict=True)
     return coverage.together([(p.begin, r.coverage) for p, r in each if r.coverage])
 
 
-def _told(part: Share, report: Report, number: int) -> list[Finding]:
+def _told(part: Told, report: Report, number: int) -> list[Finding]:
     """The findings of one file; those of no segment say which file they mean."""
-    general = {(f.id, f.detail) for f in (*part.evidence.findings, *part.evidence.plan.findings)}
+    general = {(f.id, f.detail) for f in part.findings}
     return [
         f
         if f.segment is not None or (f.id, f.detail) in general

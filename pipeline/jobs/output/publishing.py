@@ -77,12 +77,24 @@ def _read_besides(inventory: Inventory) -> list[StoredObject]:
     return [*inventory.playlists, *inits.values()]
 
 
+class Origin(Struct, frozen=True, eq=False):
+    """What was read of a recording: the objects of its segments, and what receipts say of them."""
+
+    objects: Sequence[StoredObject] = ()
+    inputs: Sequence[SourceFile] = ()
+
+
+def origin(fetched: Sequence[LocalSegment]) -> Origin:
+    """That of segments as they were found."""
+    return Origin(objects_of(fetched), digests(fetched))
+
+
 class Publication(Struct, frozen=True, eq=False):
     """All that goes to its place together."""
 
     made: Sequence[MadeFile]
     keys: Sequence[str]  # of each of these
-    fetched: Sequence[LocalSegment]
+    origin: Origin
     told: Callable[[Sequence[Report]], Report]  # the reports of the files as one
     besides: Mapping[str, Callable[[Report], bytes]] = {}  # by key: what else is written
 
@@ -93,7 +105,7 @@ def publish_all(job: Job, inventory: Inventory, all_of: Publication) -> Report:
     report = all_of.told([one.report for one in made])
     if report.verdict is Verdict.REJECTED and not report.users:
         return report
-    _refuse_changed(job, objects_of(all_of.fetched))
+    _refuse_changed(job, all_of.origin.objects)
     quicker = done_before(job, inventory)
     if quicker is not None:  # another machine, meanwhile
         return quicker
@@ -110,7 +122,7 @@ def publish_all(job: Job, inventory: Inventory, all_of: Publication) -> Report:
             _written(job, publish.place(storage, name), write(report), temporaries)
             for name, write in all_of.besides.items()
         ]
-        inputs = [*_digests(job, _read_besides(inventory)), *digests(all_of.fetched)]
+        inputs = [*_digests(job, _read_besides(inventory)), *all_of.origin.inputs]
         note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
         if besides:
             note["besides"] = [_note(one) for one in besides]
@@ -145,7 +157,7 @@ def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
     return report
 
 
-def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
+def _refuse_changed(job: Job, found: Sequence[StoredObject]) -> None:
     """Files that are read in place may change under our hands."""
     if in_place(found, job.source):
         for before in found:

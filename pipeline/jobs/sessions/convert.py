@@ -13,7 +13,7 @@ from pipeline.jobs.output import captions
 from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.files import together
 from pipeline.jobs.output.make_file import Job, MadeFile, make
-from pipeline.jobs.output.publishing import Publication, publish_all, result_keys
+from pipeline.jobs.output.publishing import Publication, origin, publish_all, result_keys
 from pipeline.jobs.planning import Intake
 from pipeline.jobs.sessions import document
 from pipeline.jobs.sessions.everyone import Everyone, composed, gathered, spoken
@@ -61,7 +61,7 @@ def convert(job: Job, intake: Intake, place: Place) -> Report:
     publication = Publication(
         made=made,
         keys=[key for one in done for key in _keys(job, one)],
-        fetched=[segment for one in done for segment in one.fetched],
+        origin=origin([segment for one in done for segment in one.fetched]),
         told=told,
         besides=_besides(job, everyone, document.written),
     )
@@ -101,7 +101,7 @@ def _made(job: Job, user: User, place: Place) -> _Done:
             made.append(replace(file, report=_captioned(file.report, subtitles)))
         except RefusedError as error:
             return _Done(user, refused=refused(user.recording, part.evidence, error))
-    report = together(user.recording, user.shares, [one.report for one in made])
+    report = together(user.recording, user.told, [one.report for one in made])
     if report.verdict is Verdict.REJECTED:
         return _Done(user, refused=report)
     return _Done(user, tuple(made))
@@ -135,7 +135,7 @@ def _together(job: Job, inventory: Inventory, done: list[_Done], place: Place) -
     publication = Publication(
         made=[film.file],
         keys=[key],
-        fetched=[segment for one in done for segment in one.fetched],
+        origin=origin([segment for one in done for segment in one.fetched]),
         told=lambda placed: of_everyone(job.recording, users, placed[0]),
         besides=_besides(job, everyone, partial(document.written, composed=film.told)),
     )
@@ -146,7 +146,7 @@ def _own(one: _Done) -> Report:
     """What is said of a user whose file is not a result."""
     if one.refused is not None:
         return one.refused
-    told = together(one.user.recording, one.user.shares, [made.report for made in one.made])
+    told = together(one.user.recording, one.user.told, [made.report for made in one.made])
     return replace(told, pieces=())
 
 
@@ -166,7 +166,7 @@ def _told(job: Job, done: list[_Done], placed: list[Report]) -> Report:
         report = one.refused
         if report is None:
             files = [next(left, made.report) for made in one.made]
-            report = together(one.user.recording, one.user.shares, files)
+            report = together(one.user.recording, one.user.told, files)
         uid = one.user.uid
         reports.append(of_user(job.recording, uid, job.options.person(uid), report))
     return of_session(job.recording, reports)
@@ -182,7 +182,7 @@ def _measured(intake: Intake) -> Iterator[Report]:
     for user in users(intake):
         subtitles = _subtitles(intake.recording, groups, user)
         read = [_captioned(report, subtitles) for report in _read(intake, user)]
-        report = user.refused or together(user.recording, user.shares, read)
+        report = user.refused or together(user.recording, user.told, read)
         yield of_user(intake.recording, user.uid, intake.options.person(user.uid), report)
 
 

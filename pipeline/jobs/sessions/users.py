@@ -11,7 +11,7 @@ from pipeline.choices import DEFAULTS, Absent, Align, Format, OnChange, OnLoss, 
 from pipeline.errors import UsageError
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
-from pipeline.jobs.output.files import Share, shares
+from pipeline.jobs.output.files import Share, Told, shares
 from pipeline.jobs.planning import Intake, planned
 from pipeline.jobs.sessions.streams import by_user, first_slice
 from pipeline.jobs.verdict import rejected
@@ -41,6 +41,11 @@ class User(Struct, frozen=True, eq=False):
     shares: tuple[Share, ...] = ()
     refused: Report | None = None  # nothing can be made of it
     whole: Plan | None = None  # of all its files
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """What reports need of each file."""
+        return tuple(share.told for share in self.shares)
 
 
 class _Found(Struct, frozen=True, eq=False):

@@ -68,18 +68,30 @@ def divide(
         yield Division(_within_limit(whole), 0.0)
         return
     begins = [(_opens(run.placed) - _opens(runs[0].placed)) / HZ for run in runs]
+    ends = [*begins[1:], float("inf")]
     before: list[Placed] = []
-    for n, run in enumerate(runs):
-        plan = _plan(whole, kinds, run.placed, before)
-        until = begins[n + 1] if n + 1 < len(runs) else float("inf")
-        joins = [
-            replace(join, time=round(join.time - begins[n], 6))
-            for join in whole.joins
-            if begins[n] < join.time < until
-        ]
-        plan = _within_limit(replace(plan, joins=tuple(joins)))
-        yield Division(plan, round(begins[n], 6), run.turned)
+    for run, *span in zip(runs, begins, ends, strict=True):
+        yield _division(whole, kinds, run, before, span=span)
         before += run.placed
+
+
+def _division(
+    whole: Plan,
+    kinds: Collection[str],
+    run: Run,
+    before: Sequence[Placed],
+    *,
+    span: Sequence[float],
+) -> Division:
+    """One run; ``span`` is where it begins, and where the next one does."""
+    begin, until = span
+    joins = tuple(
+        replace(join, time=round(join.time - begin, 6))
+        for join in whole.joins
+        if begin < join.time < until
+    )
+    plan = replace(_plan(whole, kinds, run.placed, before), joins=joins)
+    return Division(_within_limit(plan), round(begin, 6), run.turned)
 
 
 def _within_limit(plan: Plan) -> Plan:
