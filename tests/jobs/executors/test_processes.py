@@ -135,6 +135,14 @@ def test_long_ones_stay_here(sources, tmp_path, ffmpeg, worth_it, monkeypatch):
     assert 0 < len(seen) < short.COUNT
 
 
+def test_recordings_of_users_stay_here(sources, tmp_path):
+    """Their segments lie in the recordings of their streams."""
+    (first, *others) = works(sources, tmp_path / "out")
+    user = replace(first, recording=replace(first.recording, streams=(first.recording,)))
+    handed = dict(processes._short([user, *others], Listings()))
+    assert sorted(handed) == [*range(1, short.COUNT)]
+
+
 def test_what_a_recording_is_handed_over_with(tmp_path):
     """What is named after it, and what its playlist names otherwise, of a folder of thousands."""
     folder = tmp_path / "all"
@@ -232,13 +240,17 @@ def test_the_command_takes_them_with_it(crowd, tmp_path, stop):
     out = tmp_path / "out"
     argv = [sys.executable, "-m", "pipeline", "convert", str(crowd), "-o", f"{out}/", "--jobs", "2"]
     given = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    run = subprocess.Popen([*argv, "--spool", str(tmp_path / "spool")], **given)
+    spool = ["--spool", str(tmp_path / "spool")]
+    run = subprocess.Popen([*argv, *spool], **given, start_new_session=True)
     until = time.monotonic() + ENDS
     while not list(out.glob("*.mp4")) and time.monotonic() < until:
         time.sleep(0.01)
     workers = [p for p in children(run.pid) if is_alive(p)]
     assert workers
-    run.send_signal(stop)
+    if stop is signal.SIGINT:  # as a terminal sends it: to all of them
+        os.killpg(run.pid, stop)
+    else:
+        run.send_signal(stop)
     _, said = run.communicate(timeout=ENDS)
     assert run.returncode == (-9 if stop is signal.SIGKILL else 130)
     assert b"Traceback" not in said

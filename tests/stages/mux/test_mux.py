@@ -250,3 +250,19 @@ def test_a_segment_that_changed_within_a_row_is_told(planned, tmp_path):
     path.write_bytes((other * 2)[: path.stat().st_size])
     with pytest.raises(StorageError, match=r"2\.ts: changed while it was converted; run again"):
         mux.measure(plan, segments, nobody)
+
+
+def test_a_unit_that_is_gone_from_a_row_is_told(planned):
+    """As many bytes and packets as there were, and no other fault."""
+    plan, segments = planned(count=4)
+    path = segments[2].path
+    data = bytearray(path.read_bytes())
+    begins = [
+        at
+        for at in range(0, len(data), 188)
+        if data[at + 1] == 0x40 | ts.VIDEO >> 8 and data[at + 2] == ts.VIDEO & 255
+    ]
+    data[begins[3] + 1] &= ~0x40
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match=r"2\.ts: changed while it was converted; run again"):
+        mux.measure(plan, segments, nobody)
