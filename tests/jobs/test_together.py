@@ -68,7 +68,6 @@ def test_the_same_files_and_verdicts(sources, tmp_path, ffmpeg, monkeypatch, sta
     for a, b in zip(*receipts, strict=True):
         first, second = json.loads(a.read_text()), json.loads(b.read_text())
         assert first["muxer"]["command"] == second["muxer"]["command"]
-        assert len(first["muxer"]["messages"]) == len(second["muxer"]["messages"])
         assert first["output"]["sha256"] == second["output"]["sha256"]
 
 
