@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import ExecutorLostError
+from pipeline.jobs.executors.cluster import connected
 from pipeline.jobs.executors.elsewhere import choices
 from pipeline.jobs.options import Options
 from tests.cli.conftest import SECRET, names
@@ -224,3 +226,16 @@ def test_a_cluster_for_a_try_out_says_where_it_is(launch, recpipe, tmp_path):
     command.terminate()
     command.communicate(timeout=60)
     assert command.returncode == 130
+
+
+def test_a_client_that_gave_the_scheduler_up(workers):
+    """It says so when it is asked to send something: what is in flight may still be published."""
+    workers.start_workers("a")
+
+    def send():
+        with connected(workers.url) as engine:
+            engine.executor._client.status = "closed"
+            engine.executor.submit(print)
+
+    with pytest.raises(ExecutorLostError, match="the scheduler is gone; what is published stays"):
+        send()

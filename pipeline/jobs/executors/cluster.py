@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import ExecutorLostError, UsageError
 from pipeline.jobs.executors.assignment import Identity
-from pipeline.jobs.executors.dispatch import Engine
+from pipeline.jobs.executors.dispatch import Engine, lost
 from pipeline.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,14 @@ def connected(url: str) -> Iterator[Engine]:
         known = _checked(client, where)
         _warn_of_ttl(client, where)
         executor = client.get_executor(pure=False, retries=0)
+        engine = Engine(executor, where, known, _slots(client), poisoned=distributed.KilledWorker)
+        closed = distributed.client.ClosedClientError  # once it has given the scheduler up
         try:
-            yield Engine(executor, where, known, _slots(client), poisoned=distributed.KilledWorker)
+            yield engine
+        except closed as error:
+            raise lost(engine) from error
         finally:
-            with suppress(*GONE):
+            with suppress(*GONE, closed):
                 executor.shutdown(wait=False)
     finally:
         with suppress(*GONE):

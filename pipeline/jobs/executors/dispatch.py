@@ -80,15 +80,15 @@ def _submitted(engine: Engine, given: Assignment) -> Future[Answer]:
     try:
         return engine.executor.submit(carry_out, given)
     except RuntimeError as error:  # it is closed
-        raise _lost(engine) from error
+        raise lost(engine) from error
 
 
 def _answer(task: Task, future: Future[Answer], engine: Engine) -> Answer:
     if future.cancelled():
-        raise _lost(engine)
+        raise lost(engine)
     error = future.exception()
     if isinstance(error, BrokenExecutor):  # it takes nothing more
-        raise _lost(engine) from error
+        raise lost(engine) from error
     if error is None:
         answer = future.result()
         if answer.other is not None:
@@ -105,7 +105,8 @@ def _answer(task: Task, future: Future[Answer], engine: Engine) -> Answer:
     return Answer(Failure(task.recording.id, source, UnplannedError(said)))
 
 
-def _lost(engine: Engine) -> ExecutorLostError:
+def lost(engine: Engine) -> ExecutorLostError:
+    """What is raised once an executor takes nothing more."""
     return ExecutorLostError(
         f"{engine.name}: {engine.head} is gone; what is published stays, so run the same again"
     )
