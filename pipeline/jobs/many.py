@@ -170,9 +170,7 @@ def convert_all(
     together = Together() if len(works) >= MOST and is_dear_to_start(ffmpeg) else None
     noted = [work.target for work in works if work.target and notes]
     finished = Finished(options.spool / "finished", noted)
-    in_flight = min(
-        len(works), count * MOST
-    )  # short ones wait for each other before they are muxed
+    in_flight = count * MOST if together else count  # short ones wait for each other
     return each(works, _within(budget, action, _made), in_flight, watch)
 
 

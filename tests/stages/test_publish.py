@@ -222,16 +222,7 @@ def test_in_a_folder_the_result_is_moved_whatever_stood_there(tmp_path, ready, r
 
 def test_an_answer_that_was_lost_is_no_rival(ready):
     shelf = Shelf({"a/out.mp4": MOVIE})
-    temporary = ready(shelf, "a/out.mp4")
-    publish.publish(
-        temporary,
-        shelf,
-        "a/out.mp4",
-        note(),
-        format=Format.MP4,
-        sha256=SHA256,
-        replacing=False,
-    )
+    create(ready, shelf)
     assert set(shelf.objects) == {"a/out.mp4", "a/out.receipt.json"}
 
 

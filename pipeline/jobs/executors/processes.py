@@ -5,6 +5,7 @@ What is handed over is a handful at a time, as many as one ffmpeg makes the file
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,13 +37,8 @@ if TYPE_CHECKING:  # multiprocessing is not needed for a few recordings
 
 LEAST = 8 * MOST  # recordings: for fewer of them processes are hardly worth their start
 NEAR = 1000  # objects beside a playlist: more are not handed over
-HERE = (
-    "progress",
-    "guard",
-    "admitted",
-    "turns",
-    "guest",
-)  # of options: who is told in this process
+# Of options: who is told in this process.
+HERE = ("progress", "guard", "admitted", "turns", "guest")
 
 
 class Handful(Struct, frozen=True, eq=False):
@@ -147,7 +143,8 @@ def _begin(
 
     def begin(handful: Handful) -> "Future[list[Answer]] | Ended":
         try:
-            return pool.submit(carry_out, handful)
+            with _uninterrupted():
+                return pool.submit(carry_out, handful)
         except BrokenExecutor:
             left.extend(handful.tasks)
             return _nothing(handful)
@@ -188,16 +185,28 @@ def _pool(count: int) -> "Iterator[ProcessPoolExecutor]":
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that are started meanwhile are not interrupted either, until they ask for it; what
+    interrupts this one does so in the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _stop: "list[Event]" = []  # of this process, where it works for another one
 
 
 def _prepare(stop: "Event") -> None:
     """A process that works for another one, and ends with it."""
     import multiprocessing
-    import signal
     import threading
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the other one tells
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _stop.append(stop)
     keep_memory()
     collect_seldom()
@@ -217,8 +226,8 @@ def carry_out(given: Handful) -> list[Answer]:
     outcomes = in_threads(
         given.tasks, given.ffmpeg, options, jobs=1, watch=lambda _: _until_stopped, notes=False
     )
-    found = {outcome.recording: outcome for outcome in outcomes}
-    return [_answer(task, found[task.recording.id]) for task in given.tasks]
+    found = {outcome.source: outcome for outcome in outcomes}  # several may have one id
+    return [_answer(task, found[task.recording.source]) for task in given.tasks]
 
 
 def _until_stopped(stage: str, count: int) -> None:

@@ -271,3 +271,14 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_recordings_of_one_id_are_told_apart(tmp_path, ffmpeg):
+    """They lie in different folders, and a template gives each a name of its own."""
+    tasks = []
+    for number, fault in enumerate((None, short.lacking)):
+        short.copied(short.KINDS[0], tmp_path / str(number), 1, fault)
+        tasks += works(tmp_path / str(number), tmp_path / f"out{number}")
+    assert len({task.recording.id for task in tasks}) == 1
+    answers = carry_out(Handful(tuple(tasks), ffmpeg, {"spool": tmp_path / "spool"}))
+    assert [answer.outcome.verdict for answer in answers] == [Verdict.OK, Verdict.DEGRADED]
