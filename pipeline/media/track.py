@@ -1,6 +1,7 @@
 """One elementary stream of a recording, which becomes one track of the result."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -8,6 +9,7 @@ from pipeline.media.es.codecs import Codec
 from pipeline.media.es.nal import HEVC_INSIDE, HEVC_NAL, NalSyntax
 
 NOTHING: frozenset[int] = frozenset()
+NO_PIDS: Mapping[int, Any] = {}  # of no stream: one value for many segments, never changed
 
 
 class Lane(Struct, frozen=True):
@@ -43,4 +45,5 @@ class Edges(Struct, frozen=True):
     joined: frozenset[int] = NOTHING  # its last PES goes on in the next segment
     cut: frozenset[int] = NOTHING  # its last PES lost its end
     whole: frozenset[int] = NOTHING  # nothing follows: it must end with a whole unit
-    until: Mapping[int, int] = field(default_factory=dict)  # ticks: left out from this DTS on
+    # ticks: left out from this DTS on
+    until: Mapping[int, int] = field(default_factory=lambda: NO_PIDS)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.stitch.stitcher import Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.timeline.tracks import choose
@@ -41,7 +42,7 @@ def placed(slots: list[Slot]) -> tuple[list[Placed], list[Lane]]:
     """Segments at the times their own clock tells, and their lanes."""
     lanes, _ = choose([s.scan for s in slots])
     found = [
-        Placed(s, n, {p: (x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
+        Placed(s, n, {p: Stamps.of(x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
         for n, s in enumerate(slots)
     ]
     return found, lanes
@@ -59,7 +60,7 @@ def stitched(*datas: bytes) -> tuple[Plan, list[Stitched], bytes]:
         stitcher.add(
             placed.slot.name,
             np.frombuffer(bytearray(datas[placed.number]), np.uint8),
-            placed.stamps,
+            placed.times,
             placed.edges,
         )
         for placed in made.placed

@@ -228,7 +228,7 @@ def decoded_in_time(
     """
     found, findings = list(segments), []
     for pid, lane in ((lane.pid, lane) for lane in lanes if lane.codec.kind == "video"):
-        behind = [late(*s.stamps[pid], lane) if pid in s.stamps else 0 for s in found]
+        behind = [late(*s.stamps[pid].pair, lane) if pid in s.stamps else 0 for s in found]
         if most := max(behind, default=0):
             first = found[next(n for n, ticks in enumerate(behind) if ticks)].slot.name
             found = [s.decoded_earlier(pid, most) if pid in s.stamps else s for s in found]

@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, Ticks, median, signed
-from pipeline.media.track import NOTHING, Edges, Lane
+from pipeline.media.slots.stamps import Stamps
+from pipeline.media.track import NO_PIDS, NOTHING, Edges, Lane
 from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent, Turn
@@ -48,32 +49,6 @@ class Slot(Struct, frozen=True, eq=False):
         return self.turns[0].degrees if self.turns else 0
 
 
-class StreamEnds(Struct, frozen=True, eq=False):
-    """When a stream of a segment begins and ends, in ticks."""
-
-    stamps: tuple[Ticks, Ticks]  # PTS and DTS that the rest was read off
-    decoded: tuple[int, int]  # the first and the last DTS
-    shown: tuple[int, int]  # the earliest and the latest PTS
-    wait: int  # ticks from the decoding of the first unit to its showing
-
-    @classmethod
-    def of(cls, stamps: tuple[Ticks, Ticks]) -> "StreamEnds":
-        """Read off PTS and DTS, -1 for none, of which at least one is there."""
-        pts, dts = stamps
-        told = dts >= 0
-        at, to = int(told.argmax()), len(told) - 1 - int(told[::-1].argmax())
-        first = int(dts[at])
-        shown = pts if pts.min() >= 0 else pts[pts >= 0]
-        spans = (first, int(dts[to])), (int(shown.min()), int(shown.max()))
-        return cls(stamps, *spans, int(pts[at]) - first)
-
-    def later(self, stamps: tuple[Ticks, Ticks], ticks: int) -> "StreamEnds":
-        """The same stream ``ticks`` later, with its new stamps."""
-        (first, last), (earliest, latest) = self.decoded, self.shown
-        spans = (first + ticks, last + ticks), (earliest + ticks, latest + ticks)
-        return StreamEnds(stamps, *spans, self.wait)
-
-
 class Placed(Struct, frozen=True, eq=False):
     """One segment and its place in time.
 
@@ -82,43 +57,39 @@ class Placed(Struct, frozen=True, eq=False):
 
     slot: Slot
     number: int  # of the segment in the playlist, from 0
-    # by PID: PTS and DTS, int64[PES] each, ticks on the time line, -1 for none
-    stamps: Mapping[int, tuple[Ticks, Ticks]]
+    stamps: Mapping[int, Stamps]  # by PID
     position: int = 0  # its place in the playlist once that is in order
     torn: frozenset[int] = NOTHING  # these four as in ``Edges``
     joined: frozenset[int] = NOTHING
     cut: frozenset[int] = NOTHING
     whole: frozenset[int] = NOTHING
-    missing: Mapping[int, int] = field(default_factory=dict)  # packets in front of it, at least
+    # by PID: packets in front of it, at least
+    missing: Mapping[int, int] = field(default_factory=lambda: NO_PIDS)
     pushed: int = 0  # ticks it is later than its clock, as a stream overlapped the segment before
-    until: Mapping[int, int] = field(default_factory=dict)  # ticks by PID: another part takes over
+    # ticks by PID: another part takes over
+    until: Mapping[int, int] = field(default_factory=lambda: NO_PIDS)
     # by PID: spans in front of it, in ticks, in which a stream was not sent
-    silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    _known: dict[int, StreamEnds] = field(default_factory=dict)  # a cache of ends()
+    silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=lambda: NO_PIDS)
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
         assert self.slot.scan is not None
         return self.slot.scan.streams[pid]
 
-    def ends(self, pid: int) -> StreamEnds:
-        """When one of its streams begins and ends, computed once for the same stamps."""
-        stamps, found = self.stamps[pid], self._known.get(pid)
-        if found is None or found.stamps is not stamps:
-            found = self._known[pid] = StreamEnds.of(stamps)
-        return found
-
     def first(self, pid: int) -> int:
         """The first DTS of a stream, ticks."""
-        return self.ends(pid).decoded[0]
+        stamps = self.stamps[pid]
+        return stamps.decoded[0] + stamps.ticks
 
     def last(self, pid: int) -> int:
         """The last DTS of a stream, ticks."""
-        return self.ends(pid).decoded[1]
+        stamps = self.stamps[pid]
+        return stamps.decoded[1] + stamps.ticks
 
     def presented(self, pid: int) -> tuple[int, int]:
         """The earliest and the latest PTS of a stream, ticks."""
-        return self.ends(pid).shown
+        stamps = self.stamps[pid]
+        return stamps.shown[0] + stamps.ticks, stamps.shown[1] + stamps.ticks
 
     def end(self, lane: Lane) -> float:
         """Ticks at which the last unit of a lane ends: of video in presentation, of audio in
@@ -145,24 +116,27 @@ class Placed(Struct, frozen=True, eq=False):
 
     def moved(self, ticks: int) -> "Placed":
         """The same segment ``ticks`` later on the time line."""
-        stamps = {pid: both_later(stamps, ticks) for pid, stamps in self.stamps.items()}
+        spans = {
+            pid: tuple((a + ticks, b + ticks) for a, b in spans)
+            for pid, spans in self.silent.items()
+        }
         return replace(
             self,
-            stamps=stamps,
-            until={pid: at + ticks for pid, at in self.until.items()},
-            silent={
-                pid: tuple((a + ticks, b + ticks) for a, b in spans)
-                for pid, spans in self.silent.items()
-            },
-            _known={pid: self.ends(pid).later(stamps[pid], ticks) for pid in stamps},
+            stamps={pid: stamps.later(ticks) for pid, stamps in self.stamps.items()},
+            until={pid: at + ticks for pid, at in self.until.items()} or NO_PIDS,
+            silent=spans or NO_PIDS,
         )
 
     def decoded_earlier(self, pid: int, ticks: int) -> "Placed":
         """The same segment with one stream decoded ``ticks`` earlier; PTS stay."""
-        pts, dts = self.stamps[pid]
-        stamps = {**self.stamps, pid: (pts, later(dts, -ticks))}
+        stamps = {**self.stamps, pid: self.stamps[pid].decoded_earlier(ticks)}
         until = {p: at - ticks if p == pid else at for p, at in self.until.items()}
         return replace(self, stamps=stamps, until=until)
+
+    @property
+    def times(self) -> dict[int, tuple[Ticks, Ticks]]:
+        """PTS and DTS of each of its streams on the time line, by PID."""
+        return {pid: stamps.pair for pid, stamps in self.stamps.items()}
 
     @property
     def damaged(self) -> bool:
@@ -189,20 +163,6 @@ class Placed(Struct, frozen=True, eq=False):
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
         return Edges(self.torn, self.joined, self.cut, self.whole, self.until)
-
-
-def both_later(stamps: tuple[Ticks, Ticks], ticks: int) -> tuple[Ticks, Ticks]:
-    """PTS and DTS ``ticks`` later: one array where they are one."""
-    pts, dts = stamps
-    moved = later(pts, ticks)
-    return moved, moved if dts is pts else later(dts, ticks)
-
-
-def later(clock: Ticks, ticks: int) -> Ticks:
-    """Stamps ``ticks`` later, as a read-only array of the same shape; -1 stays none."""
-    moved: Ticks = np.where(clock >= 0, clock + ticks, -1)
-    moved.flags.writeable = False
-    return moved
 
 
 def has_media(slot: Slot) -> bool:

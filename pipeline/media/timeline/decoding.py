@@ -78,7 +78,7 @@ def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
 
 def first_wait(segment: Placed, pid: int) -> int:
     """Ticks from the decoding of the first picture to its presentation."""
-    return segment.ends(pid).wait
+    return segment.stamps[pid].wait
 
 
 def _waits(segment: Placed, pid: int) -> Ticks:

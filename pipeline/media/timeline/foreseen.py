@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.media.clock import Ticks, signed
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Severity
@@ -34,33 +34,26 @@ class Foreseen:
             return None
         number = len(self._placed)
         stamps = {pid: self._moved(pid, stream) for pid, stream in streams.items()}
-        if any(self._goes_back(pid, stream, stamps[pid]) for pid, stream in streams.items()):
+        if any(self._goes_back(pid, own, stamps[pid]) for pid, own in streams.items()):
             return None
-        for pid, stream in streams.items():
-            at = int(np.flatnonzero(stream.dts >= 0)[-1])
-            self._clock[pid] = int(stream.dts[at]), int(stamps[pid][1][at])
         last = number + 1 == self._count
         placed = Placed(slot, number, stamps, number, whole=frozenset(stamps if last else ()))
         self._placed.append(placed)
+        for pid, stream in streams.items():
+            self._clock[pid] = int(stream.dts[stream.dts >= 0][-1]), placed.last(pid)
         return placed
 
-    def _goes_back(self, pid: int, stream: Stream, stamps: tuple[Ticks, Ticks]) -> bool:
+    def _goes_back(self, pid: int, stream: Stream, stamps: Stamps) -> bool:
         """Whether anything is decoded or shown at or before the last DTS that was placed."""
         if not self._placed:
             return False
-        told = stamps[0][stream.pts >= 0], stamps[1][stream.dts >= 0]
-        return int(np.concatenate(told).min()) <= self._clock[pid][1]
+        told = stamps.told[0][stream.pts >= 0], stamps.told[1][stream.dts >= 0]
+        return int(np.concatenate(told).min()) + stamps.ticks <= self._clock[pid][1]
 
-    def _moved(self, pid: int, stream: Stream) -> tuple[Ticks, Ticks]:
+    def _moved(self, pid: int, stream: Stream) -> Stamps:
         if not self._placed:
             return self._first.placed[0].stamps[pid]
-        raw, placed = self._clock[pid]
-
-        def moved(ticks: Ticks) -> Ticks:
-            found: Ticks = np.where(ticks >= 0, placed + signed(ticks - raw), -1)
-            return found
-
-        return moved(stream.pts), moved(stream.dts)
+        return Stamps.of(stream.pts, stream.dts).around(*self._clock[pid])
 
     @property
     def end(self) -> float:
@@ -99,9 +92,5 @@ def _alike(ones: Sequence[Placed], others: Sequence[Placed]) -> bool:
     )
 
 
-def _same(
-    ones: Mapping[int, tuple[Ticks, Ticks]], others: Mapping[int, tuple[Ticks, Ticks]]
-) -> bool:
-    return ones.keys() == others.keys() and all(
-        np.array_equal(a, b) for pid in ones for a, b in zip(ones[pid], others[pid], strict=True)
-    )
+def _same(ones: Mapping[int, Stamps], others: Mapping[int, Stamps]) -> bool:
+    return ones.keys() == others.keys() and all(ones[pid].same(others[pid]) for pid in ones)

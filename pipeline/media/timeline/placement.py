@@ -10,7 +10,7 @@ from itertools import takewhile
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks, median, signed, signed_ticks
+from pipeline.media.clock import BASE, HZ, MODULO, median, signed, signed_ticks
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -237,18 +237,9 @@ class Placer:
         self.placed[-1] = replace(before, until=until)
 
     def _shifted(self, segment: Placed, lane: Lane) -> Placed:
-        pts, dts = segment.stamps[lane.pid]
-        new_first = self._new_first(segment, lane.pid)
-        base = segment.presented(lane.pid)[0]
-
-        def line(stamps: Ticks) -> Ticks:
-            placed: Ticks = np.where(stamps >= 0, new_first + signed(stamps - base), -1)
-            placed.flags.writeable = False
-            return placed
-
-        shown = line(pts)
-        shifted = shown, shown if dts is pts else line(dts)
-        segment = replace(segment, stamps={**segment.stamps, lane.pid: shifted})
+        stamps = segment.stamps[lane.pid]
+        moved = stamps.around(segment.presented(lane.pid)[0], self._new_first(segment, lane.pid))
+        segment = replace(segment, stamps={**segment.stamps, lane.pid: moved})
         last, end = segment.presented(lane.pid)[1], segment.end(lane)
         more = max(segment.stream(lane.pid).tail - 1, 0) * lane.unit
         self._last[lane.pid] = last

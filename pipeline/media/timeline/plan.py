@@ -14,6 +14,7 @@ from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ, Ticks, signed_ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.slots.timestamps import unwrapped
 from pipeline.media.timeline import decoding
 from pipeline.media.timeline.closing import Hole, closed
@@ -179,7 +180,8 @@ def _segments(
                 continue
             stamps[lane.pid] = (stream.pts, stream.dts)
         if stamps:
-            found.append(Placed(slot, number, unwrapped(stamps), position))
+            own = {pid: Stamps.of(*pair) for pid, pair in unwrapped(stamps).items()}
+            found.append(Placed(slot, number, own, position))
     found, findings = _on_one_clock(found)
     found, late = decoded_in_time(found, lanes)
     return found, findings + late
@@ -253,10 +255,9 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
     """
     leads = {lane.pid: lane.lead for lane in lanes}
     starts = [
-        pts[pts >= 0].min() + (leads.get(pid, 0) if s.number == 0 else 0)
+        s.presented(pid)[0] + (leads.get(pid, 0) if s.number == 0 else 0)
         for s in segments[:2]
-        for pid, (pts, _) in s.stamps.items()
-        if (pts >= 0).any()
+        for pid in s.stamps
     ]
-    shift = BASE - int(min(starts))
+    shift = BASE - min(starts)
     return [segment.moved(shift) for segment in segments] if shift else list(segments)

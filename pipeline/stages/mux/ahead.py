@@ -215,7 +215,7 @@ class _Pass(Generic[Proof]):
 
     def _stitched(self, placed: Placed, stream: TransportStream) -> Stitched:
         return self._stitcher.stitch(
-            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
+            placed.slot.name, stream, placed.times, placed.edges, pids=placed.pids
         )
 
     def _end_last(self, following: Placed | None) -> None:

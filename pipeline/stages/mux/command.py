@@ -168,7 +168,7 @@ def _first(
         if lane.pid in placed.stamps:
             data = read(segments[placed.number])
             stitcher = Stitcher(lanes)
-            held = stitcher.add("", data, placed.stamps, placed.edges, pids=placed.pids).units[
+            held = stitcher.add("", data, placed.times, placed.edges, pids=placed.pids).units[
                 lane.pid
             ]
             if len(held.sizes):

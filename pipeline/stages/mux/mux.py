@@ -270,7 +270,7 @@ def _row_stitched(
     for placed, stream in zip(row, streams, strict=True):
         name = placed.slot.name
         try:
-            stitched = stitcher.stitch(name, stream, placed.stamps, placed.edges, pids=placed.pids)
+            stitched = stitcher.stitch(name, stream, placed.times, placed.edges, pids=placed.pids)
         except Changed as error:
             raise StorageError(f"{name}: changed while it was converted; run again") from error
         yield placed, stitched

@@ -9,6 +9,7 @@ from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.loss.fills import BLOCK, EncodedUnits, Fill, blocks, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.track import Lane
 
 VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"", 1920.0)
@@ -72,7 +73,7 @@ def test_one_picture_stands_where_pictures_begin_late(lane, start, late, shown):
     dts = np.arange(5) * 6000 + BASE + start
     placed = [
         Placed(Slot("0.ts", None), 0, {}, 0),
-        Placed(Slot("1.ts", None), 1, {lane.pid: (dts + late, dts)}, 1),
+        Placed(Slot("1.ts", None), 1, {lane.pid: Stamps.of(dts + late, dts)}, 1),
     ]
     fill = opening(lane, placed)
     if shown is None:

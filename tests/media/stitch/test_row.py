@@ -65,7 +65,7 @@ class Both:
         stream = TransportStream(np.frombuffer(bytearray(self.datas[n]), np.uint8))
         placed = self.plan.placed[n]
         return stitcher.stitch(
-            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
+            placed.slot.name, stream, placed.times, placed.edges, pids=placed.pids
         )
 
     def by_itself(self, numbers):

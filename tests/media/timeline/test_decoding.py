@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.timeline import decoding
 from pipeline.media.timeline.tracks import choose
@@ -31,7 +32,7 @@ def encoded(waiting, begin, *, clock=0, part="main", line=None):
     found = slot(part, 0, audio=None)
     stream = replace(found.scan.streams[ts.VIDEO], pts=pts + clock, dts=dts + clock)
     scan = replace(found.scan, streams={ts.VIDEO: stream})
-    return Placed(replace(found, scan=scan), 0, {ts.VIDEO: (pts, dts)})
+    return Placed(replace(found, scan=scan), 0, {ts.VIDEO: Stamps.of(pts, dts)})
 
 
 def fitted(*segments):
@@ -130,7 +131,7 @@ def test_nothing_is_decoded_earlier_than_any_stream_can():
     """Pictures behind a seam that say they wait for minutes: no encoder lets them."""
     front, behind = encoded(0, LASTS), encoded(0, 2 * LASTS, clock=9)
     pts, dts = behind.stamps[ts.VIDEO]
-    behind = replace(behind, stamps={ts.VIDEO: (pts + 90 * LATEST, dts)})
+    behind = replace(behind, stamps={ts.VIDEO: Stamps.of(pts + 90 * LATEST, dts)})
     assert fitted(front, behind) == [0, 0]
 
 

@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.timeline.order import fitting, in_order, named_order, without_copies
 from pipeline.media.timeline.tracks import choose
 from pipeline.media.ts.scan import scan
@@ -18,7 +19,7 @@ LAST = (1 << 33) - S
 def placed(number: int, start: int, *, utc: float | None = None, **options: object) -> Placed:
     data = ts.segment(start=start, **{"pictures": 16, **options})
     found = scan(f"{number}.ts", np.frombuffer(data, np.uint8))
-    stamps = {pid: (stream.pts, stream.dts) for pid, stream in found.streams.items()}
+    stamps = {pid: Stamps.of(stream.pts, stream.dts) for pid, stream in found.streams.items()}
     return Placed(Slot(found.name, found, utc=utc), number, stamps, number)
 
 
@@ -63,9 +64,7 @@ def test_a_stream_that_pauses_leaves_no_gap_beside_one_that_goes_on():
     for n, start in enumerate([1, 3, 5, 4, 7]):
         one = placed(n, S * start, utc=start)
         pts, dts = one.stamps[ts.VIDEO]
-        segments.append(
-            replace(one, stamps={**one.stamps, ts.VIDEO: (pts[:1], dts[:1])}, _known={})
-        )
+        segments.append(replace(one, stamps={**one.stamps, ts.VIDEO: Stamps.of(pts[:1], dts[:1])}))
     order, _, findings = arranged(segments)
     assert order == [0, 1, 3, 2, 4]
     assert [(f.id, f.count) for f in findings] == [("PL_ORDER", 2)]

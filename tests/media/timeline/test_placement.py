@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.timeline.edges.counters import counters_go_on
 from pipeline.media.timeline.plan import plan
 from pipeline.media.track import NOTHING, Edges
@@ -273,7 +274,7 @@ def placed(*datas: bytes) -> list[Placed]:
     found = []
     for n, data in enumerate(datas):
         one = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
-        stamps = {pid: (s.pts, s.dts) for pid, s in one.streams.items()}
+        stamps = {pid: Stamps.of(s.pts, s.dts) for pid, s in one.streams.items()}
         found.append(Placed(Slot(one.name, one), n, stamps, n))
     return found
 

@@ -157,8 +157,8 @@ def test_what_is_planned_of_other_files_is_made_again(segments, fake, tmp_path):
 def test_what_is_planned_otherwise_is_made_again(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     plan = timeline.plan(slots_of(segments))
-    pts, dts = plan.placed[7].stamps[ts.AUDIO]
-    later = replace(plan.placed[7], stamps={**plan.placed[7].stamps, ts.AUDIO: (pts + 1, dts + 1)})
+    stamps = plan.placed[7].stamps
+    later = replace(plan.placed[7], stamps={**stamps, ts.AUDIO: stamps[ts.AUDIO].later(1)})
     plan = replace(plan, placed=(*plan.placed[:7], later, plan.placed[8]))
     assert taken.made(segments, plan) is None
 

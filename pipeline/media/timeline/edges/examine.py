@@ -45,10 +45,12 @@ def examine(
             if lane.pid in segment.stamps:
                 part.ends[lane.pid] = decoded_end(segment, lane)
             _absent(part, segment, lane)
+        if before is not None:
+            part.forget(before)
         before = segment
     if before is not None:
         _end_here(part, before, before.stamps.keys())  # nothing follows it
-    return [part.of(segment).on(segment) for segment in segments], part.findings
+    return [part.marked(segment) for segment in segments], part.findings
 
 
 def _held(lane: Lane, segments: Sequence[Placed]) -> bool:

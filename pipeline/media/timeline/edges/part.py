@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.pace import Pace
-from pipeline.media.track import NOTHING, Lane
+from pipeline.media.track import NO_PIDS, NOTHING, Lane
 from pipeline.media.ts.continuity import continues, moved
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -37,9 +37,19 @@ class Marks(Struct, eq=False):
             joined=frozenset(self.joined) or NOTHING,
             cut=frozenset(self.cut) or NOTHING,
             whole=frozenset(self.whole) or NOTHING,
-            missing=self.missing,
-            silent=self.silent,
+            missing=self.missing or NO_PIDS,
+            silent=self.silent or NO_PIDS,
         )
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing was found."""
+        return not (
+            self.torn or self.joined or self.cut or self.whole or self.missing or self.silent
+        )
+
+
+_NONE = Marks()
 
 
 class Edge(Struct, frozen=True, eq=False):
@@ -79,6 +89,15 @@ class PartEdges(Struct, eq=False):
     def of(self, segment: Placed) -> Marks:
         """The marks of a segment, to be changed."""
         return self.marks[segment.number]
+
+    def marked(self, segment: Placed) -> Placed:
+        """The segment with the marks that were found."""
+        return self.marks.get(segment.number, _NONE).on(segment)
+
+    def forget(self, segment: Placed) -> None:
+        """Keep no marks of a segment of which nothing was found: there are many such segments."""
+        if segment.number in self.marks and self.marks[segment.number].none:
+            del self.marks[segment.number]
 
     def counted(self, edge: Edge) -> set[int]:
         """PIDs whose counters go on over an edge; empty if this writer's never do."""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.loss.account import entries
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.timeline.edges.examine import examine
 from pipeline.media.timeline.edges.stream_gaps import came_back
 from pipeline.media.timeline.plan import Plan, plan
@@ -200,7 +201,7 @@ def test_the_first_start_of_a_stream_says_that_there_was_none_before(earlier, se
 
 def segments(datas: list[bytes]) -> list[Placed]:
     return [
-        Placed(s, n, {p: (x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
+        Placed(s, n, {p: Stamps.of(x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
         for n, s in enumerate(slots_of(datas))
     ]
 
@@ -298,8 +299,7 @@ def test_a_stream_that_ends_must_end_whole():
 
 
 def moved(segment: Placed, pid: int, ticks: int) -> Placed:
-    later = tuple(np.where(t >= 0, t + ticks, t) for t in segment.stamps[pid])
-    return replace(segment, stamps={**segment.stamps, pid: later})
+    return replace(segment, stamps={**segment.stamps, pid: segment.stamps[pid].later(ticks)})
 
 
 def paused(found: list[Placed], **ticks: int) -> list[Placed]:
@@ -357,7 +357,7 @@ def test_names_say_nothing_of_one_stream_while_another_goes_on():
     for n, segment in enumerate(found):
         found[n] = replace(segment, slot=replace(segment.slot, utc=UTC + n * SECONDS))
     pts, dts = found[2].stamps[ts.AUDIO]
-    short = {**found[2].stamps, ts.AUDIO: (pts[:-4], dts[:-4])}
+    short = {**found[2].stamps, ts.AUDIO: Stamps.of(pts[:-4], dts[:-4])}
     found[2] = replace(found[2], stamps=short)
     made = examined(found, counters=False)
     assert [m[:4] for m in made] == [("DTS_GAP", Severity.ERROR, "3.ts", ts.AUDIO)]

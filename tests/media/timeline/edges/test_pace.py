@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.stamps import Stamps
 from pipeline.media.timeline.edges.pace import Pace, decoded_end, pace
 from pipeline.media.track import Lane
 from tests import ts
@@ -17,7 +18,7 @@ STEADY = Pace(steady=True, longest=6000, stray=0.0, border=None, packets=2.0)
 
 def segments(count: int = 5, **options: object) -> list[Placed]:
     return [
-        Placed(s, n, {p: (x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
+        Placed(s, n, {p: Stamps.of(x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
         for n, s in enumerate(slots_of(run(count, **options)))
     ]
 
@@ -25,7 +26,7 @@ def segments(count: int = 5, **options: object) -> list[Placed]:
 def timed(*times: list[int]) -> list[Placed]:
     """Segments whose pictures are decoded then."""
     return [
-        replace(segment, stamps={ts.VIDEO: (np.array(dts), np.array(dts))})
+        replace(segment, stamps={ts.VIDEO: Stamps.of(np.array(dts), np.array(dts))})
         for segment, dts in zip(segments(len(times)), times, strict=True)
     ]
 
@@ -82,7 +83,7 @@ def test_a_loss_or_two_do_not_move_what_is_usual_at_borders():
     found = segments(6)
     found[3:] = [s.moved(90_000 + (300 if s.number > 3 else 0)) for s in found[3:]]
     assert pace(found, VIDEO).border == 0.0
-    earlier = tuple(t - 400 for t in found[1].stamps[ts.VIDEO])
+    earlier = found[1].stamps[ts.VIDEO].later(-400)
     found[1] = replace(found[1], stamps={**found[1].stamps, ts.VIDEO: earlier})
     assert pace(found, VIDEO).border == 400.0  # of 0, 300, 400, 400 and 90,000
 

@@ -59,8 +59,7 @@ def test_where_all_lost_their_first_pictures_sound_tells(lost):
 
 def test_sound_that_begins_behind_what_is_left_of_the_pictures_does_not_tell():
     segments, lanes = placed([slot("main", 0, lost=3)])
-    sound = segments[0].stamps[ts.AUDIO]
-    later = (sound[0] + 4 * ts.PICTURE, sound[1] + 4 * ts.PICTURE)
+    later = segments[0].stamps[ts.AUDIO].later(4 * ts.PICTURE)
     segments[0] = replace(segments[0], stamps={**segments[0].stamps, ts.AUDIO: later})
     found = walls.wall(segments, lanes)
     assert found.offset == pytest.approx(EXACT + OFF - 3 * ts.PICTURE, abs=2)
