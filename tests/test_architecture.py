@@ -37,7 +37,7 @@ LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; 
 # Inside media as well: a room imports itself and rooms of lower floors.  The proof shares nothing
 # with what wrote the MP4, nor what reads transport streams with what writes them.
 FLOORS = (
-    ("clock", "finding_ids", "findings", "malformed", "speech"),
+    ("clock", "distribution", "finding_ids", "findings", "malformed", "speech"),
     ("es", "compose"),
     ("ts", "isobmff"),
     ("track", "playlist"),

@@ -122,12 +122,7 @@ def _fingerprints(slot: Slot) -> list[object]:
     PIDs.
     """
     streams = [stream for _, stream in sorted(streams_of(slot).items())]
-    return [(slot.part, end, *(_anonymous(s.edges[end]) for s in streams)) for end in (0, 1)]
-
-
-def _anonymous(packet: bytes) -> bytes:
-    """A packet without its PID (ISO/IEC 13818-1 clause 2.4.3.2)."""
-    return bytes((packet[1] & 0xE0,)) + packet[3:]
+    return [(slot.part, end, *(s.prints[end] for s in streams)) for end in (0, 1)]
 
 
 def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
@@ -177,7 +172,7 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
         one, other = streams_of(slots[a]), streams_of(slots[b])
         shared = one.keys() & other.keys()
         if (
-            any(one[p].edges[1] == other[p].edges[1] for p in shared)
+            any(one[p].prints[1] == other[p].prints[1] for p in shared)
             and all(np.isin(other[p].dts, one[p].dts).all() for p in shared)
             and held_again(slots[a], slots[b])
         ):

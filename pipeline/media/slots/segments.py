@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from pipeline.media.clock import HZ, Ticks, median, signed
 from pipeline.media.slots.stamps import Stamps
 from pipeline.media.track import NO_PIDS, NOTHING, Edges, Lane
-from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent, Turn
 
@@ -223,4 +222,4 @@ def complete(stream: Stream) -> bool:
     """Whether the last packet of a stream is stuffed, as only the last packet of a PES is (ISO/IEC
     13818-1 clause 2.4.3.5).
     """
-    return stuffed(stream.edges[1])
+    return stream.filled

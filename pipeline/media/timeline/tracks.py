@@ -3,13 +3,14 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ, median, signed
+from pipeline.media.distribution import Distribution
 from pipeline.media.es.codecs import Codec, is_data
 from pipeline.media.es.formats import collide, needs
 from pipeline.media.finding_ids import CHANGES
@@ -193,9 +194,9 @@ def _left_out(pid: int, program: psi.Program, streams: Sequence[Stream]) -> Find
 
 def _is_regular(streams: Sequence[Stream]) -> bool:
     """Whether PES with time stamps follow each other as regularly as sound and pictures do."""
-    steps = [signed(np.diff(s.dts[s.dts >= 0])) for s in streams]
-    every = np.concatenate([*steps, np.empty(0, np.int64)])
-    return len(every) >= REGULAR and 0 < median(every) <= HZ
+    steps = (signed(np.diff(s.dts[s.dts >= 0])) for s in streams)
+    every = Distribution.of(chain(steps, [np.empty(0, np.int64)]))
+    return len(every) >= REGULAR and 0 < every.median <= HZ
 
 
 def _unlisted(scans: Sequence[Scan]) -> Iterator[Finding]:
@@ -237,9 +238,8 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
     exact = codec.unit_ticks(config)
     if exact is not None:
         return exact
-    steps = np.concatenate([_steps(stream) for stream in streams])
-    steps = steps[steps > 0]
-    return median(steps) if len(steps) else HZ / 25
+    steps = Distribution.of(map(_steps, streams)).above(0)
+    return steps.median if len(steps) else HZ / 25
 
 
 def _steps(stream: Stream) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ scans in order.
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from pipeline.media.ts.pictures import held, said_once
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 
+PRINT = 16  # bytes of a digest
 HEADS = 6  # PES whose first bytes tell which sound it is
 _NONE: frozenset[int] = frozenset()
 _NOTHING: dict[int, Any] = {}
@@ -51,7 +53,8 @@ class Stream(Struct, frozen=True, eq=False, dict=True):
     head: int  # payload bytes before the first PES
     short: int  # bytes the last PES still lacks of its declared length
     counters: tuple[int, int]  # first and last continuity_counter
-    edges: tuple[bytes, bytes]  # first and last packet
+    prints: tuple[bytes, bytes]  # digests of the first and the last packet without their PIDs
+    filled: bool  # the last packet holds stuffing
     free_start: bool  # discontinuity_indicator on the first packet
     config: bytes | None  # SPS, or the fixed part of the ADTS header
     key_start: bool | None  # the first picture is a key picture
@@ -169,7 +172,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
     findings += [*rules.of_clocks(packets), *rules.of_tables(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
-    ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
+    ended = all(stream.filled or stream.whole for stream in streams.values())
     cut = frame.trailing > 0 or (frame.behind > 0 and not ended)
     ragged = (frame.leading if frame.leading < PACKET else 0), frame.trailing
     through = _through(packets, {*starting, *program.tables})
@@ -292,7 +295,8 @@ def _stream(
         head=int((PACKET - packets.start[headless]).sum()) if len(headless) else 0,
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
-        edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
+        prints=(_print(packets, first), _print(packets, last)),
+        filled=stuffed(packets.rows[last].tobytes()),
         free_start=bool(packets.discontinuity[first]),
         config=None if told.config is None else _shared((told.config,))[0],
         key_start=told.key,
@@ -307,6 +311,12 @@ def _stream(
         held=counts,
     )
     return stream, findings
+
+
+def _print(packets: Packets, row: int) -> bytes:
+    """By which a packet is known wherever it is sent: a digest of all but its PID (2.4.3.2)."""
+    packet = packets.rows[row].tobytes()
+    return blake2b(bytes((packet[1] & 0xE0,)) + packet[3:], digest_size=PRINT).digest()
 
 
 def _payload(packets: Packets, t: StreamPackets) -> int:

@@ -25,7 +25,7 @@ HZ = 90_000
 def stream(codec, begin, seconds, *, step=0.1, key=True):
     pts = np.array([round((begin + n * step) * HZ) % MODULO for n in range(round(seconds / step))])
     return Stream(
-        *((256,), codec, 1, pts, pts, frozenset(), 0, 0, (0, 0), (b"", b"")),
+        *((256,), codec, 1, pts, pts, frozenset(), 0, 0, (0, 0), (b"", b""), False),
         *(False, b"", key, 1, False, (0, 0)),
     )
 

@@ -4,12 +4,15 @@ Times are ticks of 90 kHz.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ, Ticks, median, quantile, signed
+from pipeline.media.clock import HZ, Ticks, median, signed
+from pipeline.media.distribution import Distribution
 from pipeline.media.slots.segments import GAP, Placed
 from pipeline.media.track import Lane
 
@@ -48,18 +51,24 @@ class Pace(Struct, frozen=True):
 def pace(segments: Sequence[Placed], lane: Lane) -> Pace:
     """How regular one track of these segments is; they stand on one time line."""
     having = [s for s in segments if lane.pid in s.stamps]
-    steps = np.concatenate([_steps(s, lane.pid) for s in having])
-    times = np.maximum(np.round(steps / lane.unit), 1) if lane.codec.kind == "audio" else 1.0
-    away = np.abs(steps - times * lane.unit)
-    spread = quantile(away, 1 - SEEN) if len(away) else 0.0
+    steps = Distribution.of(_steps(s, lane.pid) for s in having)
+    away = steps.map(partial(_away, lane=lane))
+    spread = away.quantile(1 - SEEN) if len(away) else 0.0
     units = sum(float(s.last(lane.pid) - s.first(lane.pid)) / lane.unit + 1 for s in having)
     return Pace(
         steady=spread <= lane.unit / 4,
-        longest=int(steps.max(initial=0)),
-        stray=median(away) if len(away) else 0.0,
+        longest=int(steps.values.max(initial=0)),
+        stray=away.median if len(away) else 0.0,
         border=_border(having, lane),
         packets=sum(s.stream(lane.pid).packets for s in having) / max(units, 1.0),
     )
+
+
+def _away(steps: Ticks, lane: Lane) -> NDArray[np.float64]:
+    """How far each step is from one unit; of sound from as many units as it may be."""
+    times = np.maximum(np.round(steps / lane.unit), 1) if lane.codec.kind == "audio" else 1.0
+    away: NDArray[np.float64] = np.abs(steps - times * lane.unit)
+    return away
 
 
 def _steps(segment: Placed, pid: int) -> Ticks:

@@ -12,6 +12,7 @@ from pipeline.media.timeline.edges.examine import examine
 from pipeline.media.timeline.edges.stream_gaps import came_back
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.track import Lane
+from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity, TrackEvent
 from tests import ts
@@ -275,8 +276,7 @@ def test_a_pes_goes_on_if_the_rest_of_it_is_what_it_lacks(head, joined):
 def test_an_unbounded_pes_goes_on_in_any_rest(last, whole, joined):
     """A packet is stuffed, where nothing else has to be said, at the end of a PES alone."""
     found = segments(run(3))[:2]
-    stream = found[0].stream(ts.VIDEO)
-    found[0] = changed(found[0], ts.VIDEO, edges=(stream.edges[0], last), whole=whole)
+    found[0] = changed(found[0], ts.VIDEO, filled=stuffed(last), whole=whole)
     found[1] = changed(found[1], ts.VIDEO, head=500)
     examined(found)
     assert found[0].joined == ({ts.VIDEO} if joined else set())

@@ -400,8 +400,7 @@ def test_a_last_picture_that_is_not_stuffed_may_be_whole_where_the_sound_is(fram
     scan = slots[3].scan
     assert scan is not None
     pictures, sound = scan.streams[ts.VIDEO], scan.streams[ts.AUDIO]
-    full = pictures.edges[0], ts.packet(ts.VIDEO, bytes(184), 3)
-    shorter = replace(pictures, pts=pictures.pts[:-1], dts=pictures.dts[:-1], edges=full)
+    shorter = replace(pictures, pts=pictures.pts[:-1], dts=pictures.dts[:-1], filled=False)
     quieter = replace(sound, tail=sound.tail - frames)
     streams = {ts.VIDEO: shorter, ts.AUDIO: quieter}
     slots[3] = replace(slots[3], scan=replace(scan, streams=streams))
