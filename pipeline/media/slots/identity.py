@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
 
-import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, Ticks
 from pipeline.media.slots.foreign import OUT, in_line
 from pipeline.media.slots.neighbours import apart, between, emptied, neighbours, paired, streams_of
 from pipeline.media.slots.rejoin import held_again
@@ -130,9 +129,13 @@ def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
     pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
     return any(
-        all(not apart(mine, others) and np.isin(mine, others).all() for mine, others in both)
+        all(not apart(mine, others) and _within(mine, others) for mine, others in both)
         for both in (pairs, [pair[::-1] for pair in pairs])
     )
+
+
+def _within(mine: Ticks, others: Ticks) -> bool:
+    return {*mine.tolist()} <= {*others.tolist()}  # to sort them, numpy would load a library
 
 
 def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
@@ -173,7 +176,7 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
         shared = one.keys() & other.keys()
         if (
             any(one[p].prints[1] == other[p].prints[1] for p in shared)
-            and all(np.isin(other[p].dts, one[p].dts).all() for p in shared)
+            and all(_within(other[p].dts, one[p].dts) for p in shared)
             and held_again(slots[a], slots[b])
         ):
             detail = f"all it holds stands in {slots[a].name} as well"

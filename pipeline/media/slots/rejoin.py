@@ -105,16 +105,16 @@ def _as_long_as_both(a: Slot, b: Slot) -> dict[int, int]:
 
 def _beginning_of(dts: Ticks, other: Ticks) -> int:
     """How many PES stand before the first with a stamp of the other stream; all if none has one."""
-    same = np.isin(dts, other[other >= 0])
-    return int(np.argmax(same)) if same.any() else len(dts)
+    told = {*other[other >= 0].tolist()}  # to sort them, numpy would load a library
+    return next((n for n, stamp in enumerate(dts.tolist()) if stamp in told), len(dts))
 
 
 def _mostly_alike(one: Ticks, other: Ticks) -> bool:
     """Whether more than half of the stamps of either stream are those of the other: damage may have
     left less of both.
     """
-    both = np.intersect1d(one, other)
-    return 2 * len(both) > max(len(np.unique(one)), len(np.unique(other)))
+    mine, others = {*one.tolist()}, {*other.tolist()}
+    return 2 * len(mine & others) > max(len(mine), len(others))
 
 
 def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
