@@ -7,11 +7,12 @@ import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.jobs.output.files import Share, Told
@@ -24,6 +25,14 @@ from pipeline.storage.oserrors import os_errors
 from pipeline.upkeep import give_back_memory
 
 STAYS = {Codec, Listed, StoredObject, Wrapping}  # in memory anyway; and keys are written nowhere
+
+
+class _Place(Struct, frozen=True):
+    """Where something lies in the file, in bytes."""
+
+    begin: int
+    arrays: int  # what its arrays hold lies together: the pickler would keep a copy of each
+    sizes: list[int]
 
 
 class PutAside:
@@ -40,7 +49,7 @@ class PutAside:
         self.told = [first.told]
         self._only = (first, origin) if second is None else None
         self._file: IO[bytes] | None = None
-        self._places: list[int] = []  # bytes: where each begins, and then the origin
+        self._places: list[_Place] = []  # of each, and then of the origin
         self._stay: list[object] = []
         if second is None:
             return
@@ -84,24 +93,36 @@ class PutAside:
 
     def _dump(self, numbers: dict[int, int], value: object) -> None:
         assert self._file is not None
-        self._places.append(self._file.tell())
-        _Writing(self._file, self._stay, numbers).dump(value)
+        begin, arrays = self._file.tell(), list[pickle.PickleBuffer]()
+        _Writing(self._file, self._stay, numbers, arrays).dump(value)
+        self._places.append(_Place(begin, self._file.tell(), [len(a.raw()) for a in arrays]))
+        for one in arrays:
+            self._file.write(one.raw())
 
-    def _share(self, place: int) -> Share:
+    def _share(self, place: _Place) -> Share:
         give_back_memory()  # of what was there before
         share: Share = self._read(place)
         return share
 
-    def _read(self, place: int) -> Any:
+    def _read(self, place: _Place) -> Any:
         assert self._file is not None
         with os_errors("read what was put aside"):
-            self._file.seek(place)
-            return _Reading(self._file, self._stay).load()
+            self._file.seek(place.arrays)
+            arrays = memoryview(self._file.read(sum(place.sizes)))
+            each = (arrays[a:b] for a, b in pairwise(accumulate(place.sizes, initial=0)))
+            self._file.seek(place.begin)
+            return _Reading(self._file, self._stay, each).load()
 
 
 class _Writing(pickle.Pickler):
-    def __init__(self, file: IO[bytes], stay: list[object], numbers: dict[int, int]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+    def __init__(
+        self,
+        file: IO[bytes],
+        stay: list[object],
+        numbers: dict[int, int],
+        arrays: list[pickle.PickleBuffer],
+    ) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL, buffer_callback=arrays.append)
         self._stay, self._numbers = stay, numbers
 
     def persistent_id(self, value: Any) -> int | None:
@@ -114,8 +135,8 @@ class _Writing(pickle.Pickler):
 
 
 class _Reading(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], stay: list[object]) -> None:
-        super().__init__(file)
+    def __init__(self, file: IO[bytes], stay: list[object], arrays: Iterable[memoryview]) -> None:
+        super().__init__(file, buffers=arrays)
         self._stay = stay
 
     def persistent_load(self, number: int) -> object:
