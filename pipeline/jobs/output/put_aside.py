@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pipeline.jobs.output.files import Share, Told
 from pipeline.jobs.output.publishing import Origin
@@ -27,12 +29,12 @@ from pipeline.upkeep import give_back_memory
 STAYS = {Codec, Listed, StoredObject, Wrapping}  # in memory anyway; and keys are written nowhere
 
 
-class _Place(Struct, frozen=True):
+class _Place(Struct, frozen=True, eq=False):
     """Where something lies in the file, in bytes."""
 
     begin: int
     arrays: int  # what its arrays hold lies together: the pickler would keep a copy of each
-    sizes: list[int]
+    sizes: NDArray[np.int64]
 
 
 class PutAside:
@@ -95,7 +97,9 @@ class PutAside:
         assert self._file is not None
         begin, arrays = self._file.tell(), list[pickle.PickleBuffer]()
         _Writing(self._file, self._stay, numbers, arrays).dump(value)
-        self._places.append(_Place(begin, self._file.tell(), [len(a.raw()) for a in arrays]))
+        self._places.append(
+            _Place(begin, self._file.tell(), np.array([len(a.raw()) for a in arrays], np.int64))
+        )
         for one in arrays:
             self._file.write(one.raw())
 
@@ -108,8 +112,8 @@ class PutAside:
         assert self._file is not None
         with os_errors("read what was put aside"):
             self._file.seek(place.arrays)
-            arrays = memoryview(self._file.read(sum(place.sizes)))
-            each = (arrays[a:b] for a, b in pairwise(accumulate(place.sizes, initial=0)))
+            arrays = memoryview(self._file.read(int(place.sizes.sum())))
+            each = (arrays[a:b] for a, b in pairwise(accumulate(place.sizes.tolist(), initial=0)))
             self._file.seek(place.begin)
             return _Reading(self._file, self._stay, each).load()
 
