@@ -57,8 +57,8 @@ class Stamps(Struct, frozen=True, eq=False):
 
     def decoded_earlier(self, ticks: int) -> "Stamps":
         """The same stream decoded ``ticks`` earlier; PTS stay."""
-        pts, dts = self
-        return Stamps.of(pts, _later(dts, -ticks))
+        pts, dts = self.told
+        return Stamps.of(_later(pts, ticks), dts).later(self.ticks - ticks)
 
     def around(self, stamp: int, at: int) -> "Stamps":
         """The same stream with ``stamp`` standing ``at`` some place, and all others where they are
@@ -72,9 +72,10 @@ class Stamps(Struct, frozen=True, eq=False):
         if near:
             return self.later(at - stamp)
         pts, dts = (
-            np.where(clock >= 0, at + signed(clock + self.ticks - stamp), -1) for clock in self.told
+            np.where(clock >= 0, signed(clock + self.ticks - stamp) + MODULO, -1)
+            for clock in self.told
         )
-        return Stamps.of(pts, dts)
+        return Stamps.of(pts, dts).later(at - MODULO)
 
     def same(self, other: "Stamps") -> bool:
         """Whether all stamps of two streams are equal."""

@@ -49,7 +49,8 @@ def test_nothing_of_them_can_be_changed(ticks_later):
 def test_decoded_earlier_is_shown_when_it_was():
     moved = Stamps.of(ticks(*SAME), ticks(*SAME)).later(1000).decoded_earlier(60)
     assert lists(moved) == [[1100, 1200, -1, 1400], [1040, 1140, -1, 1340]]
-    assert (moved.decoded, moved.wait) == ((1040, 1340), 60)
+    assert [at + moved.ticks for at in moved.decoded] == [1040, 1340]
+    assert (moved.wait, moved.shown[1] + moved.ticks) == (60, 1400)
 
 
 def test_placed_by_one_of_its_stamps():
@@ -74,6 +75,20 @@ def test_all_others_stand_where_they_are_nearest_on_a_clock_of_33_bits(stamp, ot
     for clocks in ([ticks(stamp, other)] * 2, [ticks(stamp, stamp), ticks(stamp, other)]):
         placed = Stamps.of(*clocks).around(stamp, begin)
         assert lists(placed)[1] == [begin, begin + at]
+
+
+def test_they_may_stand_before_the_time_line_begins():
+    one = ticks(MODULO - 50, 20, -1)
+    placed = Stamps.of(one, one).around(MODULO - 50, -1000)
+    assert lists(placed) == [[-1000, -930, -1]] * 2
+    assert (placed.decoded[0] + placed.ticks, placed.shown[1] + placed.ticks) == (-1000, -930)
+    assert lists(placed.decoded_earlier(5)) == [[-1000, -930, -1], [-1005, -935, -1]]
+
+
+def test_what_is_decoded_before_the_clock_begins_is_not_lost():
+    """A clock that begins at 0 says when all pictures are decoded, whatever they wait for."""
+    moved = Stamps.of(ticks(10, 20), ticks(10, 20)).decoded_earlier(30).later(100)
+    assert lists(moved) == [[110, 120], [80, 90]]
 
 
 def test_none_stays_none_wherever_they_are_placed():

@@ -160,3 +160,12 @@ def test_first_segments_in_another_order_are_no_such_recording():
     all[0] = Slot("0.ts", scan("0.ts", np.frombuffer(short, np.uint8)), 0.6)
     made = timeline.plan(all)
     assert foreseen.holds(made, [all[1], all[0], *all[2:]]) is False
+
+
+@pytest.mark.parametrize("start", [ts.START, MODULO // 2 + 1800 * SECOND])
+def test_a_clock_that_steps_back_to_before_the_beginning(start):
+    """Its place would be before the time line begins."""
+    all, back = slots(start=start), slots(start=start - 3600 * SECOND)
+    all[5] = back[5]
+    seen, placed = foresee(all[:6])
+    assert [one is None for one in placed] == [False] * 5 + [True]
