@@ -30,6 +30,14 @@ def counters_go_on(
     return enough and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)
 
 
+def begin_anew(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """Whether this writer begins to count anew in each segment, at most of the edges: a counter
+    that goes on at one of them does so by chance.  Where a part is too short to show it, no.
+    """
+    pairs = _edges(segments, lanes)
+    return len(pairs) >= ENOUGH and sum(continues(a, b) for a, b in pairs) * 2 < len(pairs)
+
+
 def _edges(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Stream, Stream]]:
     """Each stream on both sides of each edge between neighbours of a playlist."""
     pairs = [

@@ -16,6 +16,7 @@ from pipeline.media.slots.segments import (
 from pipeline.media.timeline.decoding import first_wait
 from pipeline.media.timeline.edges import stream_gaps as absence
 from pipeline.media.timeline.edges.absences import absent
+from pipeline.media.timeline.edges.counters import begin_anew
 from pipeline.media.timeline.edges.gaps import examine_gap
 from pipeline.media.timeline.edges.pace import decoded_end, pace
 from pipeline.media.timeline.edges.part import Edge, PartEdges
@@ -34,7 +35,7 @@ def examine(
     ``counters``: this writer's continuity counters go on from segment to segment.
     """
     paces = {lane.pid: pace(segments, lane) for lane in lanes if _held(lane, segments)}
-    part = PartEdges(lanes, slots, counters, paces)
+    part = PartEdges(lanes, slots, counters, begin_anew(segments, lanes), paces)
     before: Placed | None = None
     for segment in segments:
         if before is not None:
@@ -148,8 +149,8 @@ def _end_here(part: PartEdges, last: Placed, pids: Set[int]) -> None:
 
 def _examine_counters(part: PartEdges, edge: Edge, pid: int) -> None:
     before, segment, (a, b) = edge.before, edge.segment, edge.sides(pid)
-    here = part.of(segment)
-    if continues(a, b) or b.free_start:
+    here, chance = part.of(segment), _by_chance(part, edge, pid)
+    if (continues(a, b) and not chance) or b.free_start:
         fits = a.short == b.head or not (a.short or a.whole or complete(a))
         if b.head and fits and -1 not in b.damaged:
             part.of(before).joined.add(pid)
@@ -164,11 +165,23 @@ def _examine_counters(part: PartEdges, edge: Edge, pid: int) -> None:
             part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
         elif b.head or broken:
             detail = f"counter {b.counters[0]} after {a.counters[1]}: packets are missing"
+            detail += ", and no other segment goes on like that" if chance else ""
             blamed = before if falls_short(before, part.lanes) else segment
             part.say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
     if a.short or b.head or broken:
         here.torn.add(pid)
         here.missing[pid] = (b.counters[0] - a.counters[1] - 1) & 15 if broken else 1
+
+
+def _by_chance(part: PartEdges, edge: Edge, pid: int) -> bool:
+    """Whether a counter that goes on says nothing: it begins anew at most edges, stamps show a gap
+    at this one, and the last PES does not say that it goes on.
+    """
+    a, b = edge.sides(pid)
+    if not part.counters_begin_anew or not continues(a, b) or a.short:
+        return False
+    lane = next(lane for lane in part.lanes if lane.pid == pid)
+    return edge.gaps[pid] > part.paces[pid].gap(lane)
 
 
 def _cut(segment: Placed) -> bool:

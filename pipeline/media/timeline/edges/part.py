@@ -79,6 +79,7 @@ class PartEdges(Struct, eq=False):
     lanes: Sequence[Lane]
     slots: Sequence[Slot]
     counters_go_on: bool
+    counters_begin_anew: bool  # not the opposite: of a short part nobody knows
     paces: Mapping[int, Pace]
     findings: list[Finding] = field(default_factory=list)
     ends: dict[int, float] = field(default_factory=dict)  # by PID: where the stream ended last

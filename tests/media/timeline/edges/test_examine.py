@@ -283,6 +283,36 @@ def test_an_unbounded_pes_goes_on_in_any_rest(last, whole, joined):
     assert (ts.VIDEO in found[1].torn) is not joined
 
 
+@pytest.mark.parametrize(
+    ("anew", "gap", "lacks", "joined"),
+    [
+        pytest.param(True, 2, False, False, id="by chance, where media is missing"),
+        pytest.param(True, 0, False, True, id="nothing is missing"),
+        pytest.param(True, 2, True, True, id="as long as what it lacks"),
+        pytest.param(False, 2, False, True, id="of a writer that counts on"),
+    ],
+)
+def test_a_counter_that_goes_on_by_chance_joins_nothing(anew, gap, lacks, joined):
+    """A writer that begins anew counts on at one edge of sixteen."""
+    found = []
+    for n, segment in enumerate(segments([*run(), *run()][:6])):
+        stamps = segment.stamps[ts.VIDEO]
+        later = stamps.later(S * n - stamps.decoded[0] + (n > 3) * gap * 90_000)
+        segment = replace(segment, stamps={ts.VIDEO: later})
+        counters = (0, 6) if anew else (7 * n & 15, 7 * n + 6 & 15)
+        found.append(changed(segment, ts.VIDEO, counters=counters, filled=False))
+    found[3] = changed(found[3], ts.VIDEO, short=500 if lacks else 0)
+    goes_on = found[3].stream(ts.VIDEO).counters[1] + 1 & 15
+    last = found[4].stream(ts.VIDEO).counters[1]
+    found[4] = changed(found[4], ts.VIDEO, counters=(goes_on, last), head=500)
+    said = examined(found, counters=not anew)
+    assert found[3].joined == ({ts.VIDEO} if joined else set())
+    assert (ts.VIDEO in found[4].torn) is not joined
+    told = [m[4] for m in said if m[0] == "CC_EDGE"]
+    detail = "counter 7 after 6: packets are missing, and no other segment goes on like that"
+    assert told == [detail] * (not joined)
+
+
 def test_a_counter_may_begin_anew_where_it_says_so():
     found = segments(run(3))[:2]
     found[1] = changed(found[1], ts.VIDEO, counters=(9, 9), free_start=True)
