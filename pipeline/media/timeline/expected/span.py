@@ -212,7 +212,7 @@ def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, 
 
 def _usual_wait(line: _Line, at: int, lane: Lane) -> float:
     """Ticks by which this lane begins later in a segment than those in front of its first one, by
-    the segments behind that.
+    the segments behind that; where there are none, as long as its first unit waits to be shown.
     """
     others = line.segments[at - 1].stamps.keys()
     later = [
@@ -222,7 +222,7 @@ def _usual_wait(line: _Line, at: int, lane: Lane) -> float:
         s.presented(lane.pid)[0] - min(s.presented(pid)[0] for pid in others & s.stamps.keys())
         for s in later
     ]
-    return max(0.0, median(waits)) if waits else 0.0
+    return max(0.0, median(waits or [line.segments[at].stamps[lane.pid].wait]))
 
 
 def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:

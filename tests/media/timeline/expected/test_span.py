@@ -150,14 +150,16 @@ def test_video_that_begins_later_and_not_with_a_key_picture(key):
     assert said == ([] if key else [(Severity.ERROR, "2.ts")])
 
 
-@pytest.mark.parametrize("late", [0, 3])
-def test_video_that_begins_behind_damage_begins_as_long_after_the_sound_as_later_on(late):
-    """It waits for what is shown first, in every segment: ``late`` pictures more are missing."""
+@pytest.mark.parametrize(("late", "behind"), [(0, 1), (3, 1), (0, 0)])
+def test_video_that_begins_behind_damage_begins_as_long_after_the_sound_as_later_on(late, behind):
+    """It waits for what is shown first, in every segment, and in the only one as well: ``late``
+    pictures more are missing.
+    """
     counters: dict[int, int] = {}
     options = {"delay": 2 * 6000, "counters": counters}
     datas = [
         ts.segment(start=S * n, pictures=16, video=ts.VIDEO if n > 2 else None, **options)
-        for n in range(1, 5)
+        for n in range(1, 4 + behind)
     ]
     datas[1] += bytes([1]) * 5000
     slots = slots_of(datas)
