@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -152,16 +153,24 @@ def _with_orphans(
         utc = orphan.utc or 0.0
         last = bisect_right(held, (utc + STRAY, math.inf)) - 1
         if orphan.object.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
-            place = next(
-                (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
-                len(together),
-            )
+            place = _place_by_name(together, utc)
             together.insert(place, _like(together[max(place - 1, 0)], orphan))
         else:
             what = "another holds its time" if orphan.object.size else "it is empty"
             detail = f"the playlist lacks it; {what}"
             findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
     return together, findings
+
+
+def _place_by_name(segments: Sequence[Listed], utc: float) -> int:
+    """Behind the slice that began last before this UTC: names need not rise, a clock may be set."""
+    named = [(s.utc, n) for n, s in enumerate(segments) if s.utc is not None]
+    earlier = [began for began, _ in named if began <= utc]
+    if not earlier:
+        return min(named)[1]
+    latest = max(earlier)
+    place = next(n for began, n in named if began == latest)
+    return place + len([*takewhile(lambda s: s.utc == latest, segments[place:])])
 
 
 def _like(neighbour: Listed, orphan: Listed) -> Listed:

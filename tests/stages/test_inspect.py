@@ -318,6 +318,22 @@ def test_a_slice_that_is_not_listed_fits_a_hole(folder, gone):
     assert said(found) == []
 
 
+def test_a_slice_that_is_not_listed_behind_a_clock_that_was_set_back(folder):
+    """Names tell what is beside it, not what is behind it."""
+    back = [f"{ROOM}_202603020830{n:02}120.ts" for n in (0, 2, 4)]
+    for name in back:
+        (folder / name).write_bytes(b"0123456789")
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, back[0], back[2]))
+    assert [s.name for s in inventory(folder).segments] == [*NAMES, *back]
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, *back[1:]))
+    assert [s.name for s in inventory(folder).segments] == [*NAMES, *back]
+
+
+def test_a_slice_behind_one_that_is_listed_again_at_the_end(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], NAMES[2], NAMES[0]))
+    assert [s.name for s in inventory(folder).segments] == [*NAMES, NAMES[0]]
+
+
 def test_a_slice_whose_place_another_was_listed_for_twice(folder):
     (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], NAMES[0], NAMES[2]))
     found = inventory(folder)
