@@ -13,6 +13,8 @@ from pipeline.media.timeline.wall_clock import NEAR, WallClock, for_people, iso
 from pipeline.model import Hole, Seam
 
 NO_CLOCK = WallClock()
+# ticks of a chapter: ffmpeg leaves out the title of one that has 2^31 or more (6.6 hours)
+LONGEST = 6 * 3600 * HZ
 MOST = 120  # holes with a chapter of their own: players take 255 chapters
 
 
@@ -116,7 +118,9 @@ def _dated(title: str, utc: str | None) -> str:
 def _tiled(
     spans: Sequence[Chapter], joins: Sequence[Seam], duration: int, told: _Told
 ) -> tuple[Chapter, ...]:
-    """Chapters without a gap: each lasts until the next one; a closed hole names what follows."""
+    """Chapters without a gap: each lasts until the next one, and long ones are several; a closed
+    hole names what follows.
+    """
     at = {0: told.at(0)}
     for join in joins:
         tick = round(join.at * HZ)
@@ -125,6 +129,10 @@ def _tiled(
     for chapter in spans:
         at[chapter.start] = chapter.title
         at.setdefault(chapter.end, told.at(chapter.end))
+    lost = {chapter.start for chapter in spans}
+    for a, b in pairwise([*(start for start in sorted(at) if start < duration), duration]):
+        for tick in range(a + LONGEST, b, LONGEST):
+            at[tick] = at[a] if a in lost else told.at(tick)
     starts = [start for start in sorted(at) if start < duration]
     return tuple(Chapter(a, b, at[a]) for a, b in pairwise([*starts, duration]))
 

@@ -83,6 +83,20 @@ def test_chapters_cover_everything(holes, wanted):
     assert [(round(a * HZ), round(b * HZ), title) for a, b, title in spans(*holes)] == ticks
 
 
+def test_no_chapter_is_so_long_that_ffmpeg_leaves_it_out():
+    lost = "lost 25201.0 s of video: segment missing"
+    hour = 3600.0
+    assert spans(hole(8 * hour, 7 * hour + 1), duration=22 * hour) == [
+        (0, 6 * hour, "recording"),
+        (6 * hour, 8 * hour, "recording"),
+        (8 * hour, 14 * hour, lost),
+        (14 * hour, 15 * hour + 1, lost),
+        (15 * hour + 1, 21 * hour + 1, "recording"),
+        (21 * hour + 1, 22 * hour, "recording"),
+    ]
+    assert len(spans(hole(6 * hour, 60), duration=6 * hour + 60)) == 2
+
+
 def test_a_closed_hole_names_what_follows():
     holes = [hole(10, 4, became="closed"), hole(10.1, 4, "audio", became="closed")]
     assert spans(*holes) == [
