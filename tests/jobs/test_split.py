@@ -27,6 +27,7 @@ from pipeline.model import Severity, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.read import find, read
 from pipeline.retention.interlocks import Checks
+from pipeline.simulator.faults.timing import delayed
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
@@ -472,6 +473,24 @@ def test_a_long_recording_is_several_files(library, copied, tmp_path):
     assert told["settings"]["max_length"] == "9"
     again = r.convert(made.folder, tmp_path / "out", library.ffmpeg, max_length=9.0)
     assert (again.made, again.pieces) == (False, report.pieces)
+
+
+def test_pictures_that_pause_for_longer_than_a_sample_may_last(library, copied, tmp_path):
+    """An MP4 cannot hold such a sample: the files end and begin there, and lack no more."""
+    made = copied(r.AV_B)
+    pause = 7 * 3600 * r.HZ
+    r.shift(made, pause, since=2)
+    playlist = made.playlist.read_text()
+    for name in made.names[2:]:
+        (made.folder / name).rename(made.folder / delayed(name, pause))
+        playlist = playlist.replace(name, delayed(name, pause))
+    made.playlist.write_text(playlist)
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert report.lost_seconds == pytest.approx({"video": 25200, "audio": 25200}, abs=0.1)
+    assert [piece.begin for piece in report.pieces] == pytest.approx([0, 25208], abs=0.2)
+    assert [piece.duration for piece in report.pieces] == pytest.approx([8, 12], abs=0.2)
+    assert all(piece.proof.holds for piece in report.pieces)
 
 
 def test_what_is_lost_at_a_cut_counts_once(library, copied, tmp_path):
