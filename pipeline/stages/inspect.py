@@ -1,10 +1,7 @@
 """Playlist against objects: which segments there are.  Long: one short function for each rule."""
 
-import math
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +12,7 @@ from pipeline.media.finding_ids import UNFINISHED
 from pipeline.media.findings import bounded
 from pipeline.media.playlist import parse as playlists
 from pipeline.media.playlist import tags as references
+from pipeline.media.playlist.orphans import with_orphans
 from pipeline.media.playlist.rotations import turned
 from pipeline.model import (
     MAIN,
@@ -32,7 +30,6 @@ from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, common_folder
 
 MOST_LISTED = 1000  # times that a playlist may list one file
-STRAY = 0.25  # seconds by which the names of slices may be off
 
 
 class _Read(Struct, frozen=True):
@@ -102,7 +99,7 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
         if len(recording.parts) > 1:
             findings = _softened(findings, Severity.ERROR)
         return _unlisted(label, source, orphans, findings)
-    segments, said = _with_orphans(segments, orphans)
+    segments, said = with_orphans(segments, orphans)
     return _Read(label, source, tuple(segments), tuple(findings + said))
 
 
@@ -140,44 +137,6 @@ def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> li
                 utc, label = parsed.utc, _label(part.bak, part.sid)
                 found.append(Listed(Segment(name, 0.0), orphan, utc, label, listed=False))
     return sorted(found, key=lambda orphan: orphan.name.rpartition("/")[2])
-
-
-def _with_orphans(
-    segments: list[Listed], orphans: Sequence[Listed]
-) -> tuple[list[Listed], list[Finding]]:
-    """Put slices that the playlist lacks among the others if it has nothing at their UTC."""
-    held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
-    together, findings = list(segments), []
-    for orphan in orphans if held else ():
-        assert orphan.object is not None
-        utc = orphan.utc or 0.0
-        last = bisect_right(held, (utc + STRAY, math.inf)) - 1
-        if orphan.object.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
-            place = _place_by_name(together, utc)
-            together.insert(place, _like(together[max(place - 1, 0)], orphan))
-        else:
-            what = "another holds its time" if orphan.object.size else "it is empty"
-            detail = f"the playlist lacks it; {what}"
-            findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
-    return together, findings
-
-
-def _place_by_name(segments: Sequence[Listed], utc: float) -> int:
-    """Behind the slice that began last before this UTC: names need not rise, a clock may be set."""
-    named = [(s.utc, n) for n, s in enumerate(segments) if s.utc is not None]
-    earlier = [began for began, _ in named if began <= utc]
-    if not earlier:
-        return min(named)[1]
-    latest = max(earlier)
-    place = next(n for began, n in named if began == latest)
-    return place + len([*takewhile(lambda s: s.utc == latest, segments[place:])])
-
-
-def _like(neighbour: Listed, orphan: Listed) -> Listed:
-    """The slice with the key and initialisation section of its neighbour."""
-    key, init = neighbour.segment.key, neighbour.segment.init
-    wrapped = replace(orphan, segment=replace(orphan.segment, key=key, init=init))
-    return replace(wrapped, key=neighbour.key, init=neighbour.init, init_key=neighbour.init_key)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:
