@@ -129,7 +129,7 @@ def _tiled(
     for chapter in spans:
         at[chapter.start] = chapter.title
         at.setdefault(chapter.end, told.at(chapter.end))
-    lost = {chapter.start for chapter in spans}
+    lost = {chapter.start for chapter in spans if chapter.end > chapter.start}
     for a, b in pairwise([*(start for start in sorted(at) if start < duration), duration]):
         for tick in range(a + LONGEST, b, LONGEST):
             at[tick] = at[a] if a in lost else told.at(tick)

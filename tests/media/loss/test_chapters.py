@@ -95,6 +95,9 @@ def test_no_chapter_is_so_long_that_ffmpeg_leaves_it_out():
         (21 * hour + 1, 22 * hour, "recording"),
     ]
     assert len(spans(hole(6 * hour, 60), duration=6 * hour + 60)) == 2
+    closed = spans(hole(hour, 12, became="closed"), duration=8 * hour)
+    assert [start / hour for start, _, _ in closed] == [0, 1, 7]
+    assert [title.partition(" ")[0] for _, _, title in closed] == ["recording", "lost", "recording"]
 
 
 def test_a_closed_hole_names_what_follows():
