@@ -130,11 +130,12 @@ def _tiled(
         at[chapter.start] = chapter.title
         at.setdefault(chapter.end, told.at(chapter.end))
     lost = {chapter.start for chapter in spans if chapter.end > chapter.start}
-    for a, b in pairwise([*(start for start in sorted(at) if start < duration), duration]):
-        for tick in range(a + LONGEST, b, LONGEST):
-            at[tick] = at[a] if a in lost else told.at(tick)
     starts = [start for start in sorted(at) if start < duration]
-    return tuple(Chapter(a, b, at[a]) for a, b in pairwise([*starts, duration]))
+    return tuple(
+        Chapter(tick, min(tick + LONGEST, b), at[a] if tick == a or a in lost else told.at(tick))
+        for a, b in pairwise([*starts, duration])
+        for tick in range(a, b, LONGEST)
+    )
 
 
 def _comment(spans: Sequence[Chapter], lost: Mapping[str, float]) -> str:
