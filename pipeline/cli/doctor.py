@@ -114,12 +114,12 @@ def ffmpeg(explicit: str | None) -> Iterator[Check]:
 
 def _paced(usable: "Ffmpeg", detail: str) -> Check:
     """The check of a usable ffmpeg with its speed: a slow one is no problem, but worth knowing."""
-    from pipeline.muxing.pace import SLOW, pace
+    from pipeline.muxing.pace import is_slow, pace
 
     speed = pace(usable)
     told = f"{detail}, {speed:.0f} MB a second of CPU" if speed else detail
     fix = "slow: another build takes a fraction of the time, try `apt install ffmpeg`"
-    return Check("ffmpeg", True, told, fix if speed and speed < SLOW else None)
+    return Check("ffmpeg", True, told, fix if speed and is_slow(speed) else None)
 
 
 def spool(chosen: str | None) -> Check:

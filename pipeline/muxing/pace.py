@@ -4,13 +4,17 @@ import os
 import resource
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.sample_ts import SAMPLE
 
-SLOW = 30.0  # MB a second of CPU: builds with a C library of their own stay below
+SLOW = 0.17  # MB in the time of COUNT: builds with a C library of their own stay below
+COUNT = 200_000  # steps of Python: how fast this machine is, whatever ffmpeg it has
+TIMES = 5  # the best of so many counts: other work on the machine only makes it look slower
 DEAR = 0.02  # seconds of CPU
 SIZE = 8 << 20  # bytes that are enough to measure
 READ = ("-nostdin", "-v", "quiet", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy")
@@ -20,13 +24,27 @@ NOWHERE = ("-f", "null", "-")
 def pace(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> float | None:
     """MB (10^6 bytes) of a transport stream for each second of CPU, without the start of ffmpeg;
     None if it fails.
+
+    On one processor, as ffmpeg 7 and later hand every packet from thread to thread: on an idle
+    machine most of their time goes into waking each other, beside the work of recpipe it does not.
     """
     times = SIZE // len(SAMPLE)
     try:
-        start, spent = (_spent(found, environ, SAMPLE * n) for n in (1, times))
+        with _on_one_processor():
+            runs = [
+                (_spent(found, environ, SAMPLE), _spent(found, environ, SAMPLE * times))
+                for _ in range(TIMES)
+            ]
     except (OSError, subprocess.SubprocessError):
         return None
-    return (times - 1) * len(SAMPLE) / 1e6 / max(spent - start, 0.001)
+    start = min(short for short, _ in runs)
+    spent = min(long for _, long in runs) - start
+    return (times - 1) * len(SAMPLE) / 1e6 / max(spent, 0.001)
+
+
+def is_slow(speed: float) -> bool:
+    """Whether that many MB a second are few for this machine, by what Python takes to count."""
+    return speed * min(_counted() for _ in range(TIMES)) < SLOW
 
 
 @lru_cache
@@ -71,6 +89,28 @@ def _spent(found: Ffmpeg, environ: Mapping[str, str], data: bytes) -> float:
             timeout=30,
         )
     return _since(before)
+
+
+def _counted() -> float:
+    """Seconds of CPU that Python takes for ``COUNT`` steps: 0.005 where ``SLOW`` was found."""
+    begun, total = time.thread_time(), 0
+    for step in range(COUNT):
+        total ^= step
+    return time.thread_time() - begun
+
+
+@contextmanager
+def _on_one_processor() -> Iterator[None]:
+    """What this thread starts meanwhile stays on one processor, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
 
 
 def _since(before: resource.struct_rusage) -> float:

@@ -1,11 +1,13 @@
 """How fast an ffmpeg remuxes."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from pipeline.muxing import pace as tested
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.muxing.pace import SLOW, is_dear_to_start, pace
+from pipeline.muxing.pace import SLOW, is_dear_to_start, is_slow, pace
 
 
 def script(path: Path, text: str) -> Ffmpeg:
@@ -17,13 +19,29 @@ def script(path: Path, text: str) -> Ffmpeg:
 def test_one_that_reads_quickly(tmp_path):
     speed = pace(script(tmp_path / "ffmpeg", "exec cat > /dev/null"))
     assert speed is not None
-    assert speed > SLOW
+    assert not is_slow(speed)
 
 
 def test_one_that_takes_its_time_over_every_byte(tmp_path):
     speed = pace(script(tmp_path / "ffmpeg", "exec od -v > /dev/null"))
     assert speed is not None
-    assert speed < SLOW
+    assert is_slow(speed)
+
+
+def test_it_is_measured_on_one_processor_alone(tmp_path):
+    usual = os.sched_getaffinity(0)
+    assert pace(script(tmp_path / "ffmpeg", 'cat > /dev/null; test "$(nproc)" = 1')) is not None
+    assert os.sched_getaffinity(0) == usual
+
+
+def test_a_slow_machine_makes_no_build_slow(monkeypatch):
+    counted = 5 * SLOW / 100
+    monkeypatch.setattr(tested, "_counted", lambda: counted)
+    assert is_slow(15)
+    assert not is_slow(25)
+    monkeypatch.setattr(tested, "_counted", lambda: 2 * counted)
+    assert is_slow(7)
+    assert not is_slow(13)
 
 
 def test_what_a_build_needs_in_its_environment_is_there(tmp_path):
