@@ -27,10 +27,8 @@ class Foreseen:
 
     def place(self, slot: Slot) -> Placed | None:
         """The next segment in its place; None if something is wrong with it, or with its clock."""
-        if not self._placed and slot.name != self._first.placed[0].slot.name:
-            return None
         streams = _without_fault(slot, [lane.pid for lane in self._first.lanes])
-        if streams is None:
+        if streams is None or not (self._placed or self._begins_with(slot)):
             return None
         number = len(self._placed)
         stamps = {pid: self._moved(pid, stream) for pid, stream in streams.items()}
@@ -42,6 +40,12 @@ class Foreseen:
         for pid, stream in streams.items():
             self._clock[pid] = int(stream.dts[stream.dts >= 0][-1]), placed.last(pid)
         return placed
+
+    def _begins_with(self, slot: Slot) -> bool:
+        """Whether the plan begins with this segment, and found a place for all its streams."""
+        first = self._first.placed[0]
+        held = all(lane.pid in first.stamps for lane in self._first.lanes)
+        return held and first.slot.name == slot.name
 
     def _goes_back(self, pid: int, stream: Stream, stamps: Stamps) -> bool:
         """Whether anything is decoded or shown at or before the last DTS that was placed."""

@@ -76,6 +76,18 @@ def test_a_segment_that_no_such_recording_has(change):
     assert [one is None for one in placed] == [n == 5 for n in range(8)]
 
 
+@pytest.mark.parametrize("pid", [ts.AUDIO, ts.VIDEO])
+def test_a_recording_whose_first_segment_holds_no_whole_unit_of_a_stream(pid):
+    """The plan finds no place for it there, and a lane for what follows."""
+    all = slots()
+    scan = all[0].scan
+    blank = {pid: replace(scan.streams[pid], blank=True)}
+    all[0] = replace(all[0], scan=replace(scan, streams={**scan.streams, **blank}))
+    _, placed = foresee(all)
+    assert placed[0] is None
+    assert not foreseen.holds(timeline.plan(all), all)
+
+
 def shifted(all):
     """A hole, of which the clock tells."""
     return all[:5] + slots(3, start=ts.START + 9 * SECOND)
