@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, MODULO, Ticks, median, signed_ticks
-from pipeline.media.slots.neighbours import Neighbours, streams_of
+from pipeline.media.slots.neighbours import Neighbours, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -32,7 +32,7 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         if off is None:
             off = _outside(slot, found, pid)
         if off is not None and abs(off) > APART and _alone(slots, found, pid, off):
-            moves[pid] = -_as_promised(slots, found, pid, off)
+            moves[pid] = -as_promised(slots, found, pid, off)
     if len(moves) > 1 and len(moves) == len(streams_of(slot)):
         del moves[min(moves)]  # each is off the others: one of them stays
     if not moves:
@@ -89,18 +89,31 @@ def _keeps_its_place(found: Neighbours, pid: int) -> bool:
     return any(abs(side[pid]) <= APART for side in (found.since, found.until) if pid in side)
 
 
-def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
-    """The shift ``off`` to the tick where EXTINF gives it: EXTINF counts from picture to picture,
-    and nothing else says how long the last picture of a slot is shown.
+def as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
+    """The ticks ``off`` by which a stream is late, to the tick where EXTINF gives them: it counts
+    from picture to picture, and nothing else says how long the last picture of a slot is shown.
     """
-    before = slots[found.here - 1]
-    one, here = streams_of(before).get(pid), streams_of(slots[found.here])[pid]
-    if found.before != found.here - 1 or one is None or not before.duration or before.rounded:
+    if kind_of(streams_of(slots[found.here])[pid]) != "video":
         return off
-    if here.codec is None or here.codec.kind == "audio":
-        return off
-    told = signed_ticks(_shown(here) - _shown(one) - round(HZ * before.duration))
-    return told if abs(told - off) <= APART else off
+    for one, other in ((found.before, found.here), (found.here, found.behind)):
+        told = _strays(slots, one, other, pid)
+        if told is not None:
+            late = told if other == found.here else -told
+            return late if abs(late - off) <= APART else off
+    return off
+
+
+def _strays(slots: Sequence[Slot], one: int | None, other: int | None, pid: int) -> int | None:
+    """Ticks by which the pictures of a slot begin later than the EXTINF of the one before says;
+    None where it does not say so.
+    """
+    if one is None or other != one + 1 or pid not in streams_of(slots[one]):
+        return None
+    slot, following = slots[one], streams_of(slots[other]).get(pid)
+    if not slot.duration or slot.rounded or following is None:
+        return None
+    begins = _shown(streams_of(slot)[pid]) + round(HZ * slot.duration)
+    return signed_ticks(_shown(following) - begins)
 
 
 def _shown(stream: Stream) -> int:

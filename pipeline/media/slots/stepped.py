@@ -9,7 +9,7 @@ from itertools import pairwise
 from pipeline.media.clock import HZ
 from pipeline.media.slots.neighbours import Neighbours, gaps, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
-from pipeline.media.slots.shifts import APART, is_filled, leeway, shifted
+from pipeline.media.slots.shifts import APART, as_promised, is_filled, leeway, shifted
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -29,7 +29,7 @@ def set_by_neighbours(
     one = step(slot, found.since) if one_side is None else one_side
     steps = _each_by_itself(slot, found) or dict.fromkeys(streams_of(slot), one)
     if counts or one_side is not None or (counts is None and _seamless(slot, found, steps)):
-        return _set_back(slot, steps)
+        return _set_back(slot, _exactly(slots, found, steps))
     return None
 
 
@@ -51,7 +51,15 @@ def set_by_only_neighbour(
         return None
     if not _is_in_line(slots, beside, 2 * beside - found.here):
         return None
-    return _set_back(slot, steps)
+    return _set_back(slot, _exactly(slots, found, steps))
+
+
+def _exactly(slots: Sequence[Slot], found: Neighbours, steps: Mapping[int, int]) -> dict[int, int]:
+    """The steps to the tick, also of pictures that do not share the clock of some sound."""
+    heard = any(kind_of(s) == "audio" for s in streams_of(slots[found.here]).values())
+    if heard and _are_alike(steps):
+        return dict(steps)
+    return {pid: as_promised(slots, found, pid, off) for pid, off in steps.items()}
 
 
 def _set_back(slot: Slot, steps: Mapping[int, int]) -> tuple[Slot, list[Finding]]:

@@ -94,6 +94,41 @@ def test_sound_and_pictures_that_are_off_each_by_itself_at_an_end(number, counts
             assert abs(off) <= 90_000 / 25, pid
 
 
+def with_a_pause(slot: Slot) -> Slot:
+    """Its last two pictures were not sent: the one before is shown for longer."""
+    assert slot.scan is not None
+    video = slot.scan.streams[ts.VIDEO]
+    fewer = replace(video, pts=video.pts[:-2], dts=video.dts[:-2])
+    streams = {**slot.scan.streams, ts.VIDEO: fewer}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+@pytest.mark.parametrize("number", [0, 2, 4])
+def test_pictures_that_pause_at_an_edge_go_back_to_where_extinf_puts_them(number):
+    given = slots(*counted([S * n for n in range(1, 6)]))
+    pausing = number if not number else number - 1
+    given[pausing] = with_a_pause(given[pausing])
+    given[number] = shifted(shifted(given[number], ts.VIDEO, 25 * S), ts.AUDIO, 12 * S)
+    made = identified(given)
+    assert [(f.id, f.pid) for f in made[1]] == [("DTS_BACK", ts.VIDEO), ("DTS_BACK", ts.AUDIO)]
+    assert first(made[0][number], ts.VIDEO) == S * (number + 1)
+
+
+@pytest.mark.parametrize(
+    ("rounded", "off"),
+    [pytest.param(False, 0, id="to the tick"), pytest.param(True, -12_000, id="not by seconds")],
+)
+def test_pictures_without_sound_go_back_to_where_extinf_puts_them(rounded, off):
+    counters: dict[int, int] = {}
+    starts = [S, 2 * S, 3 * S + 324_000_000, 4 * S, 5 * S]
+    given = slots(*(data(start, counters=counters, audio=None) for start in starts))
+    given[1] = with_a_pause(given[1])
+    given = [replace(slot, rounded=rounded) for slot in given]
+    kept, findings = identified(given)
+    assert [f.id for f in findings] == ["DTS_BACK"]
+    assert first(kept[2], ts.VIDEO) == 3 * S + off
+
+
 def still(datas: list[bytes], number: int) -> list[Slot]:
     """Of one segment only the first picture was sent, for the screen stands still."""
     given = slots(*datas)
