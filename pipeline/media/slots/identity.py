@@ -10,9 +10,17 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, Ticks
+from pipeline.media.clock import HZ, Ticks, signed_ticks
 from pipeline.media.slots.foreign import OUT, in_line
-from pipeline.media.slots.neighbours import apart, between, emptied, neighbours, paired, streams_of
+from pipeline.media.slots.neighbours import (
+    apart,
+    between,
+    emptied,
+    length,
+    neighbours,
+    paired,
+    streams_of,
+)
 from pipeline.media.slots.rejoin import held_again
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, together
@@ -83,14 +91,15 @@ def _breaks(slots: Sequence[Slot], order: Sequence[int]) -> int:
 
 def _without_copies(slots: list[Slot]) -> list[Finding]:
     """Of slots with the same bytes under several names, or what damage left of them, keep the one
-    whose neighbours fit best.
+    whose neighbours fit best; where they are of no use, as on another clock, one of its length.
     """
     findings = []
     for numbers in _alike(slots):
         if len(numbers) < 2:
             continue
         misfits = {n: _misfit(slots, n, numbers) for n in numbers}
-        stays = min(numbers, key=lambda n: (misfits[n], n))
+        fits = {n: (min(off, OUT), not _lasts_as_told(slots[n]), off) for n, off in misfits.items()}
+        stays = min(numbers, key=lambda n: (fits[n], n))
         for number in (n for n in numbers if n != stays):
             slots[number], said = _copy(slots, number, stays, numbers)
             findings.append(said)
@@ -144,6 +153,12 @@ def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
     found = neighbours(others, number)
     off = [min(map(abs, side.values())) for side in (found.since, found.until) if side]
     return sum(off) if off else OUT
+
+
+def _lasts_as_told(slot: Slot) -> bool:
+    """Whether a slot has an EXTINF and holds as much."""
+    lasts = max(signed_ticks(stream.end - stream.first) for stream in streams_of(slot).values())
+    return bool(slot.duration) and abs(lasts - length(slot)) <= APART
 
 
 def _copy(

@@ -51,6 +51,16 @@ def test_the_bytes_of_one_slice_under_two_names(source, over):
     assert made[0][over].needed
 
 
+def test_of_two_behind_a_slice_of_another_recording_the_one_stays_that_lasts_so_long():
+    """A neighbour on another clock tells nothing; EXTINF does."""
+    last = ts.segment(start=5 * S, pictures=6)
+    given = slots(*run(2), data(3 * S + 3_600_000_000), last, last)
+    given[4] = replace(given[4], duration=SECONDS * 6 / 16)
+    made = identified(given)
+    assert held(made)[3:] == [False, True]
+    assert ("SEG_DUP", Severity.ERROR, "3.ts") in said(made)
+
+
 def test_a_copy_is_one_whatever_pids_it_is_sent_on():
     """The recorder restarts with other PIDs, and the copy has those of before."""
     datas = run()
