@@ -33,12 +33,21 @@ class Placer:
     is placed and found is in ``placed`` and ``findings``.
     """
 
-    def __init__(self, lanes: Sequence[Lane], slots: Sequence[Slot], counters_go_on: bool) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        slots: Sequence[Slot],
+        *,
+        counters_go_on: bool = False,
+        exact: bool = False,
+    ) -> None:
+        """``exact`` is whether EXTINF is right to the millisecond, as far as the clock shows."""
         self.placed: list[Placed] = []
         self.findings: list[Finding] = []
         self._lanes = lanes
         self._slots = slots
         self._counters_go_on = counters_go_on
+        self._exact = exact
         self._numbers = left_out(slots)
         self._offset = self._lead = 0
         self._last: dict[int, int] = {}  # by PID, in new time: the last PTS
@@ -113,6 +122,7 @@ class Placer:
             seamless=self._is_seamless(before, segment, clock),
             lacks=shortfall(before, self._lanes) / HZ,
             rest=self._rest(before) / HZ,
+            exact=self._exact,
             numbered=self._left_out(before, segment),
         )
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them

@@ -20,6 +20,7 @@ from pipeline.media.timeline import decoding
 from pipeline.media.timeline.closing import Hole, closed
 from pipeline.media.timeline.edges.counters import counters_go_on
 from pipeline.media.timeline.edges.examine import examine
+from pipeline.media.timeline.expected.extinf import exact_by_clock
 from pipeline.media.timeline.expected.slice_names import NEAREST
 from pipeline.media.timeline.expected.span import Closed, Promise, promises
 from pipeline.media.timeline.failover import coverage
@@ -140,7 +141,8 @@ def _placed(
         parts.append(part)
     for n, part in enumerate(parts):
         counters = counters_go_on(part, lanes, parts)
-        placer = Placer(lanes, slots, counters)
+        told = exact_by_clock(part, lanes)
+        placer = Placer(lanes, slots, counters_go_on=counters, exact=told)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
         findings += placer.findings

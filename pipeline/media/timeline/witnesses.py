@@ -31,6 +31,7 @@ class Witnesses(Struct, frozen=True):
     seamless: bool  # every counter goes on, and both are as long as EXTINF says
     lacks: float  # by which the segment before is shorter than its EXTINF
     rest: float  # the same where it begins with a key picture
+    exact: bool  # EXTINF is right to the millisecond wherever the clock shows it
     numbered: float  # what slots last whose numbers the names leave out
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
@@ -74,7 +75,8 @@ class Witnesses(Struct, frozen=True):
         they usually stray, or as much as EXTINF; else what is listed and what the segment before
         lacks, and without a loss 0.
         """
-        if self.names is None and (self.rest > GAP / HZ or self.gone or self.hurt):
+        lasting = self.rest > (ALIKE if self.exact else GAP / HZ)
+        if self.names is None and (lasting or self.gone or self.hurt):
             return self.listed + max(self.rest, self.numbered)
         names, doubt = self.names or (self.listed, DOUBT / HZ)
         if self.gone or self.hurt:

@@ -608,6 +608,32 @@ def test_in_front_of_a_clock_that_begins_anew_extinf_tells_what_the_last_segment
     assert (ts.VIDEO in made.placed[2].torn) is bool(ticks)
 
 
+@pytest.mark.parametrize(
+    ("off", "rounded", "ticks"),
+    [
+        pytest.param(0.0, False, 12_000, id="it is right elsewhere"),
+        pytest.param(0.002, False, 0, id="nearly"),
+        pytest.param(0.0, True, 0, id="in whole seconds"),
+    ],
+)
+def test_less_than_half_a_second_is_believed_where_extinf_is_right(off, rounded, ticks):
+    """Pictures that come at equal distance lack two in front of the restart."""
+    starts = [0, S, 2 * S, 5_400_000, S + 5_400_000, 2 * S + 5_400_000]
+    datas = [
+        ts.segment(start=start, pictures=14 if n == 2 else 16, audio=None)
+        for n, start in enumerate(starts)
+    ]
+    promised = [SECONDS + off if n == 1 else SECONDS for n in range(6)]
+    slots = [
+        replace(slot(n, data, discontinuity=n == 3, duration=promised[n]), rounded=rounded)
+        for n, data in enumerate(datas)
+    ]
+    made = plan(slots)
+    behind = made.placed[3].first(ts.VIDEO) - made.placed[2].end(made.lanes[0])
+    assert behind == pytest.approx(ticks, abs=1)
+    assert (ts.VIDEO in made.placed[3].torn) is bool(ticks)
+
+
 def test_a_plan_ends_with_the_lanes_it_holds():
     """Of the first segments alone, in which a stream of the others has not begun."""
     counters: dict[int, int] = {}

@@ -18,6 +18,7 @@ CLOCK = Witnesses(
     seamless=False,
     lacks=0.0,
     rest=0.0,
+    exact=False,
     numbered=0.0,
 )
 
@@ -77,6 +78,7 @@ def test_the_clock_is_right(seen, right):
         pytest.param({}, 0.0, id="without a loss nothing"),
         pytest.param({"rest": 0.4}, 0.0, id="EXTINF may be off"),
         pytest.param({"rest": 0.6}, 0.6, id="by less than half a second"),
+        pytest.param({"rest": 0.2, "exact": True}, 0.2, id="unless EXTINF is right elsewhere"),
         pytest.param({"gone": True, "listed": 5.0}, 5.0, id="what is listed"),
         pytest.param({"gone": True, "listed": 5.0, "rest": 0.2}, 5.2, id="and what lacks"),
         pytest.param({"numbered": 5.0}, 5.0, id="numbers left out"),

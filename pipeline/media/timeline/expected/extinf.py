@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pipeline.media.clock import HZ, median, quantile
-from pipeline.media.slots.segments import Placed, opening
+from pipeline.media.slots.segments import GAP, Placed, opening
 from pipeline.media.track import Lane
 
 EDGES = 3  # between segments at least, to show that EXTINF is exact
@@ -44,6 +44,15 @@ def exact(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
     off = [abs(o) for _, o in extinf_errors(segments, lanes)]
     rounded = any(segment.slot.rounded for segment in segments)
     return len(off) >= EDGES and max(off) <= 0.001 and not rounded
+
+
+def exact_by_clock(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """The same of segments that have no place yet: a step of more than ``GAP`` is one of the clock,
+    or of what is missing.
+    """
+    off = [abs(o) for a, o in extinf_errors(segments, lanes) if not a.slot.rounded]
+    near = [seconds for seconds in off if seconds <= GAP / HZ]
+    return len(near) >= EDGES and max(near) <= 0.001
 
 
 def allowance(last: Placed, lanes: Sequence[Lane]) -> float:
