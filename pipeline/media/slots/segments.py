@@ -218,6 +218,11 @@ def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:
     return bool(segment.slot.duration) and not falls_short(segment, lanes)
 
 
+def is_cut(segment: Placed) -> bool:
+    """Whether bytes are missing at the end of a segment."""
+    return segment.slot.scan is not None and segment.slot.scan.cut
+
+
 def complete(stream: Stream) -> bool:
     """Whether the last packet of a stream is stuffed, as only the last packet of a PES is (ISO/IEC
     13818-1 clause 2.4.3.5).

@@ -11,6 +11,7 @@ from pipeline.media.slots.segments import (
     Slot,
     complete,
     falls_short,
+    is_cut,
     slots_between,
 )
 from pipeline.media.timeline.decoding import first_wait
@@ -63,7 +64,7 @@ def _edge(part: PartEdges, before: Placed, segment: Placed) -> None:
     edge = Edge(before, segment, _gaps(part, before, segment))
     here, shared = part.of(segment), edge.shared
     adjacent = not slots_between(part.slots, before, segment)
-    if not adjacent or _cut(before):
+    if not adjacent or is_cut(before):
         counted = part.counted(edge) if adjacent else set[int]()
         here.torn |= edge.gaps.keys() - counted
     here.torn |= {pid for pid in edge.gaps if pid not in before.stamps}
@@ -143,7 +144,7 @@ def _end_here(part: PartEdges, last: Placed, pids: Set[int]) -> None:
     short = [pid for pid in pids if last.stream(pid).short]
     for pid in short:
         part.say("PES_SIZE", Severity.ERROR, last, _lacks(last.stream(pid)), pid=pid)
-    if short or _cut(last):
+    if short or is_cut(last):
         _end_torn(part, last, pids, adjacent=True)
 
 
@@ -182,10 +183,6 @@ def _by_chance(part: PartEdges, edge: Edge, pid: int) -> bool:
         return False
     lane = next(lane for lane in part.lanes if lane.pid == pid)
     return edge.gaps[pid] > part.paces[pid].gap(lane)
-
-
-def _cut(segment: Placed) -> bool:
-    return segment.slot.scan is not None and segment.slot.scan.cut
 
 
 def _lacks(stream: Stream) -> str:

@@ -9,6 +9,7 @@ from pipeline.media.slots.segments import (
     Placed,
     as_long_as_slots,
     falls_short,
+    is_cut,
     opening,
     promise_is_kept,
 )
@@ -26,12 +27,9 @@ def examine_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:
     """Judge a gap that nothing explains yet: the writer's own, a step of the clock, or a loss.
     Marks the segment behind it and adds findings to ``part``.
     """
-    before, segment = edge.before, edge.segment
-    gap, usual = edge.gaps[lane.pid], part.paces[lane.pid]
+    segment, gap, usual = edge.segment, edge.gaps[lane.pid], part.paces[lane.pid]
     here = part.of(segment)
-    hurt = before.damaged or segment.damaged_in_front
-    hurt = hurt and (lane.pid not in part.counted(edge) or gap > usual.gap(lane))
-    if hurt and gap > lane.unit / 2:
+    if _is_hurt(part, edge, lane) and gap > lane.unit / 2:
         here.torn.add(lane.pid)
     elif gap > usual.gap(lane) and _interrupted(part, edge, lane):
         began = segment.first(lane.pid)
@@ -47,6 +45,19 @@ def examine_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:
         _judge_gap(part, edge, lane)
     elif gap > GAP:
         _harmless(part, segment, lane, gap)
+
+
+def _is_hurt(part: PartEdges, edge: Edge, lane: Lane) -> bool:
+    """Whether damage on one of both sides may have left the gap.  Garbage behind the last packet
+    stands for the end of every stream, or of none.
+    """
+    before, segment, gap = edge.before, edge.segment, edge.gaps[lane.pid]
+    inside = before.damaged_in_front or segment.damaged_in_front or is_cut(before)
+    if not (inside or before.damaged):
+        return False
+    if lane.pid in part.counted(edge) and gap <= part.paces[lane.pid].gap(lane):
+        return False
+    return inside or not _nothing_is_missing(part, edge, lane)
 
 
 def _judge_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:

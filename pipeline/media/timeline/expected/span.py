@@ -15,6 +15,7 @@ from pipeline.media.slots.segments import (
     Slot,
     complete,
     has_media,
+    is_cut,
     opening,
     slots_between,
 )
@@ -25,7 +26,6 @@ from pipeline.media.timeline.expected.whole_span import (
     breaks_off,
     headless,
     hurt_before,
-    is_cut,
     media_end,
     whole_span,
 )
@@ -200,7 +200,7 @@ def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, 
         return float(cut[0][0]), True
     if _begun_in_front(line, at, lane):
         return begin, True
-    hurt = slots_between(slots, before, segment) or before.damaged
+    hurt = slots_between(slots, before, segment) or before.damaged or _is_cut_off(before, lane)
     if hurt and _first_start(lane, slots) != segment.position:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
         return (begin if unread else media_end(before, lanes) + _usual_wait(line, at, lane)), True
@@ -208,6 +208,12 @@ def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, 
     if lane.codec.kind == "audio":
         begin = min(segment.first(pid) for pid in segment.stamps)
     return float(begin), hurt_before(segment, lane)
+
+
+def _is_cut_off(segment: Placed, lane: Lane) -> bool:
+    """Whether a lane began in a segment that does not hold one whole unit of it."""
+    streams = segment.slot.scan.streams if segment.slot.scan else {}
+    return lane.pid in streams and streams[lane.pid].blank
 
 
 def _usual_wait(line: _Line, at: int, lane: Lane) -> float:

@@ -10,6 +10,7 @@ from pipeline.media.slots.segments import (
     Placed,
     Slot,
     complete,
+    is_cut,
     opening,
     slots_between,
 )
@@ -103,8 +104,11 @@ def breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
 
 
 def headless(first: Placed) -> bool:
-    """Whether a segment has pictures and does not begin with a key picture."""
-    return any(first.stream(pid).key_start is False for pid in first.stamps)
+    """Whether a segment has pictures and does not begin with a key picture, or begins inside a unit
+    of every stream.
+    """
+    streams = [first.stream(pid) for pid in first.stamps]
+    return any(s.key_start is False for s in streams) or all(s.head for s in streams)
 
 
 def hurt_before(segment: Placed, lane: Lane) -> bool:
@@ -119,8 +123,3 @@ def hurt_before(segment: Placed, lane: Lane) -> bool:
 def media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
     """Ticks at which the last unit of any lane of a segment ends."""
     return max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
-
-
-def is_cut(segment: Placed) -> bool:
-    """Whether bytes are missing at the end of a segment."""
-    return segment.slot.scan is not None and segment.slot.scan.cut

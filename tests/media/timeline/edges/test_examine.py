@@ -452,20 +452,23 @@ def test_a_start_needs_another_stream_that_goes_on(beside, excused):
 
 
 @pytest.mark.parametrize(
-    ("ticks", "counters", "torn"),
+    ("ticks", "counters", "cut", "torn"),
     [
-        pytest.param(4000, True, False, id="less than a unit, and the counter goes on"),
-        pytest.param(4000, False, True, id="no counter tells"),
-        pytest.param(12_000, True, True, id="whole units"),
+        pytest.param(4000, True, True, False, id="less than a unit, and the counter goes on"),
+        pytest.param(4000, False, False, True, id="no counter tells"),
+        pytest.param(12_000, True, True, True, id="whole units"),
+        pytest.param(12_000, True, False, False, id="whole units, and nothing is cut off"),
+        pytest.param(12_000, False, False, True, id="nothing is cut off, no counter tells"),
     ],
 )
-def test_beside_damage_a_counter_that_goes_on_tells_of_less_than_a_unit(ticks, counters, torn):
+def test_beside_damage_a_counter_that_goes_on_tells_of_a_pause(ticks, counters, cut, torn):
+    """What is wrong stands behind the last packet, and the sound goes on."""
     found = segments(run(6))
     scan = found[2].slot.scan
     assert scan is not None
     said = (Finding("SYNC_BYTE", Severity.ERROR, "2.ts"),)
     found[2] = replace(
-        found[2], slot=replace(found[2].slot, scan=replace(scan, findings=said, cut=counters))
+        found[2], slot=replace(found[2].slot, scan=replace(scan, findings=said, cut=cut))
     )
     paused(found, video=ticks)
     examined(found, counters=counters)

@@ -331,6 +331,45 @@ def test_without_a_key_picture_the_first_ones_are_missing(count, audio, lost):
     assert [(f.id, f.severity) for f in findings] == [("PL_EXTINF", Severity.ERROR)]
 
 
+def test_sound_that_begins_inside_a_unit_lost_its_beginning():
+    """What follows is gone as well, and tells nothing of it."""
+    datas: list[bytes | None] = [
+        ts.segment(start=S * (n + 1), pictures=16, video=None, size=4000, frames_per_pes=10)
+        for n in range(4)
+    ]
+    first = datas[0] or b""
+    packets = [first[at : at + 188] for at in range(0, len(first), 188)]
+    sound = [n for n, p in enumerate(packets) if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
+    begins = [n for n in sound if packets[n][1] & 0x40]
+    datas[0] = b"".join([*packets[:2], *packets[begins[1] + 1 :]])
+    datas[1] = None
+    made, ends, _ = promised(datas)
+    begin, _, late, _ = ends[ts.AUDIO]
+    assert late
+    assert begin == pytest.approx(-20 * ts.FRAME, abs=ts.FRAME)
+    assert made.placed[0].first(ts.AUDIO) == BASE
+
+
+@pytest.mark.parametrize("blank", [True, False])
+def test_sound_of_which_no_whole_unit_is_left_began_where_that_was_cut_off(blank):
+    """It comes with the second segment; half of the first is left."""
+    counters: dict[int, int] = {}
+    datas: list[bytes | None] = [
+        ts.segment(start=S, pictures=16, audio=None, counters=counters),
+        *(ts.segment(start=S * (n + 2), pictures=16, counters=counters) for n in range(1, 4)),
+    ]
+    slots = slots_of(datas, [2 * SECONDS, *[SECONDS] * 3])
+    scans = [slot.scan for slot in slots]
+    if blank and scans[0] and scans[1]:
+        part = replace(scans[1].streams[ts.AUDIO], blank=True)
+        streams = {**scans[0].streams, ts.AUDIO: part}
+        slots[0] = replace(slots[0], scan=replace(scans[0], streams=streams))
+    made = plan(slots)
+    found = made.promised[ts.AUDIO]
+    assert found.late is blank
+    assert found.begin - BASE == pytest.approx(S if blank else 2 * S, abs=ts.FRAME)
+
+
 def test_names_say_nothing_of_pictures_that_are_missing_while_sound_goes_on():
     datas = [ts.segment(start=180_000 * (n + 1), pictures=30, audio=ts.AUDIO) for n in range(3)]
     datas[0] = ts.headless(datas[0], 10)
