@@ -225,6 +225,39 @@ def test_leaving_ends_them(sources, tmp_path, ffmpeg, worth_it, monkeypatch):
     assert nothing_else(out)
 
 
+def at_work(begun):
+    """In a process: work that goes on until it is told to stop; whether it was."""
+    Path(begun).touch()
+    end = time.monotonic() + ENDS
+    while time.monotonic() < end:
+        try:
+            processes._until_stopped("convert", 1)
+        except KeyboardInterrupt:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_work_in_hand_is_told_that_it_is_no_longer_wanted(tmp_path):
+    with processes._pool(1) as pool:
+        working = pool.submit(at_work, str(tmp_path / "begun"))
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+    assert working.result() is True
+
+
+def interrupted():
+    """In a process: whether it goes on when a terminal interrupts it."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def test_an_interrupt_from_a_terminal_is_for_the_command_alone():
+    """What a process starts can be interrupted again: nothing is blocked."""
+    with processes._pool(1) as pool, processes._uninterrupted():
+        assert pool.submit(interrupted).result(ENDS) is True
+
+
 @pytest.fixture
 def crowd(tmp_path):
     """As many as are worth processes."""
