@@ -16,6 +16,7 @@ from pipeline.media.slots.segments import (
     Placed,
     Slot,
     as_long_as_slots,
+    opening,
     promise_is_kept,
     shortfall,
     slots_between,
@@ -136,6 +137,7 @@ class Placer:
         offset = self._offset
         padded = self._padded(seen) if seen.back >= 0 else {}
         self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
+        seen = replace(seen, rest=min(seen.rest, self._ahead(before, segment) / HZ))
         pushed = 0
         if 0 <= seen.back * HZ <= GAP:
             pushed = signed_ticks(self._offset - offset)
@@ -153,6 +155,15 @@ class Placer:
         """
         shown = any(x.codec.kind == "video" for x in self._lanes if x.pid in before.stamps)
         return shortfall(before, self._lanes) if shown and begins_whole(before) else 0.0
+
+    def _ahead(self, before: Placed, segment: Placed) -> float:
+        """Ticks by which the segment begins earlier with the present offset than EXTINF says of the
+        one before: sound may leave no room for it there.
+        """
+        pid = next(iter(segment.stamps))
+        wait = signed_ticks(opening(segment, self._lanes) - segment.presented(pid)[0])
+        lasts = self._new_first(segment, pid) + wait - opening(before, self._lanes)
+        return max(0.0, (before.slot.duration or 0.0) * HZ - lasts)
 
     def _left_out(self, before: Placed, segment: Placed) -> float:
         """Seconds that slots last whose numbers the names leave out between two neighbours."""

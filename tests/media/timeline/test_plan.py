@@ -13,6 +13,7 @@ from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from tests import ts
+from tests.media.identity_builder import shifted
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
 SECONDS = S / 90_000
@@ -632,6 +633,22 @@ def test_less_than_half_a_second_is_believed_where_extinf_is_right(off, rounded,
     behind = made.placed[3].first(ts.VIDEO) - made.placed[2].end(made.lanes[0])
     assert behind == pytest.approx(ticks, abs=1)
     assert (ts.VIDEO in made.placed[3].torn) is bool(ticks)
+
+
+def test_an_exact_extinf_adds_nothing_where_sound_leaves_no_room():
+    """Sound begins a picture earlier in every segment: behind it the pictures are in their place,
+    though those before the restart end two pictures early.
+    """
+    starts = [0, S, 2 * S, 5_400_000, S + 5_400_000, 2 * S + 5_400_000]
+    datas = [ts.segment(start=start + S, pictures=16) for start in starts]
+    slots = [slot(n, data, discontinuity=n == 3) for n, data in enumerate(datas)]
+    slots = [shifted(each, ts.AUDIO, -6000) for each in slots]
+    scan = slots[2].scan
+    video = scan.streams[ts.VIDEO]
+    fewer = replace(video, pts=video.pts[:-2], dts=video.dts[:-2])
+    slots[2] = replace(slots[2], scan=replace(scan, streams={**scan.streams, ts.VIDEO: fewer}))
+    made = plan(slots)
+    assert np.diff(begins(made)) == pytest.approx(S, abs=ts.FRAME // 2)
 
 
 def test_a_plan_ends_with_the_lanes_it_holds():
