@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from pipeline.model import Finding, Listed, Severity
 
 STRAY = 0.25  # seconds by which the names of slices may be off
+ROUNDED = 0.5  # seconds by which an EXTINF in whole seconds may be (RFC 8216 section 4.3.2.1)
 
 
 def with_orphans(
     segments: list[Listed], orphans: Sequence[Listed]
 ) -> tuple[list[Listed], list[Finding]]:
     """Put slices that the playlist lacks among the others if it has nothing at their UTC."""
-    held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
+    held = sorted((s.utc, _lasts(s)) for s in segments if s.object and s.utc is not None)
     together, findings = list(segments), []
     for orphan in orphans if held else ():
         assert orphan.object is not None
@@ -30,6 +31,11 @@ def with_orphans(
             detail = f"the playlist lacks it; {what}"
             findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
     return together, findings
+
+
+def _lasts(listed: Listed) -> float:
+    """Seconds that a slice takes at least, by its EXTINF."""
+    return listed.segment.duration - (ROUNDED if listed.segment.rounded else 0.0)
 
 
 def _place_by_name(segments: Sequence[Listed], utc: float) -> int:
