@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from pipeline.muxing.locate import Ffmpeg
@@ -101,16 +101,15 @@ def _counted() -> float:
 
 @contextmanager
 def _on_one_processor() -> Iterator[None]:
-    """What this thread starts meanwhile stays on one processor, where the system can do that."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    usual = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(usual)})
+    """What this thread starts meanwhile stays on one processor, where the system lets it."""
+    usual = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    with suppress(OSError, AttributeError):
+        os.sched_setaffinity(0, usual and {min(usual)})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, usual)
+        with suppress(OSError, AttributeError):
+            os.sched_setaffinity(0, usual)
 
 
 def _since(before: resource.struct_rusage) -> float:

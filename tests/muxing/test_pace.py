@@ -34,6 +34,14 @@ def test_it_is_measured_on_one_processor_alone(tmp_path):
     assert os.sched_getaffinity(0) == usual
 
 
+def test_it_is_measured_where_no_processor_may_be_chosen(tmp_path, monkeypatch):
+    def refused(pid, mask):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refused)
+    assert pace(script(tmp_path / "ffmpeg", "exec cat > /dev/null")) is not None
+
+
 def test_a_slow_machine_makes_no_build_slow(monkeypatch):
     counted = 5 * SLOW / 100
     monkeypatch.setattr(tested, "_counted", lambda: counted)

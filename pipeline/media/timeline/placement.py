@@ -35,12 +35,7 @@ class Placer:
     """
 
     def __init__(
-        self,
-        lanes: Sequence[Lane],
-        slots: Sequence[Slot],
-        *,
-        counters_go_on: bool = False,
-        exact: bool = False,
+        self, lanes: Sequence[Lane], slots: Sequence[Slot], *, counters_go_on: bool, exact: bool
     ) -> None:
         """``exact`` is whether EXTINF is right to the millisecond, as far as the clock shows."""
         self.placed: list[Placed] = []
