@@ -16,6 +16,7 @@ from pipeline.media.slots.rejoin import (
     given_back,
     goes_through,
     holds,
+    holds_any_of,
     hurt,
     lasts_longer,
     may_overlap,
@@ -105,8 +106,9 @@ class _Rejoined:
     def part_from_the_next(self) -> None:
         """Leave out of a segment what it also holds of the next one."""
         for n in [n for n in self._followed if holds(self._slot(n), self._slot(n + 1))]:
-            ahead, behind = parted(read(self.new[n]), self._slot(n), self._slot(n + 1))
-            if not same_packets(behind, read(self.new[n + 1])):
+            one, other = self._slot(n), self._slot(n + 1)
+            ahead, behind = parted(read(self.new[n]), one, other)
+            if not same_packets(behind, read(self.new[n + 1])) or holds_any_of(behind, one, other):
                 continue
             self._put(n, ahead)
             again, there = scan(self._slot(n + 1).name, behind), self._slot(n + 1).scan

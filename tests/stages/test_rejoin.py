@@ -70,6 +70,24 @@ def test_what_a_segment_holds_besides_a_copy_is_not_lost_with_it(tmp_path):
     assert bytes_of(made)[2].endswith(short)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_segment_that_also_holds_the_next_one_in_which_nobody_speaks(tmp_path, late):
+    """Sound of its own that stands among what it holds again is not left out with that."""
+    counters: dict[int, int] = {}
+    sound = [ts.AUDIO, None, ts.AUDIO]
+    datas = [
+        ts.segment(start=S * (n + 1), pictures=16, audio=pid, counters=counters)
+        for n, pid in enumerate(sound)
+    ]
+    rows = [datas[0][at : at + PACKET] for at in range(0, len(datas[0]), PACKET)]
+    last = max(n for n, row in enumerate(rows) if (row[1] & 31) << 8 | row[2] == ts.AUDIO)
+    own = b"".join(row for n, row in enumerate(rows) if not late or n != last)
+    both = own + datas[1] + rows[last] * late
+    made = held(tmp_path, [both, *datas[1:]])
+    assert bytes_of(made) == [both if late else datas[0], *datas[1:]]
+    assert bool(said(made[0].slot)) is not late
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_segments_that_overlap_nowhere_stay_what_they_are(tmp_path, count):
     datas = run(count)

@@ -76,7 +76,7 @@ def held_again(a: Slot, b: Slot) -> dict[int, int]:
     hold these as well.
     """
     one, other = streams_of(a), streams_of(b)
-    if a.part != b.part or not other or one.keys() != other.keys():
+    if a.part != b.part or not other or not other.keys() <= one.keys():
         return {}
     if any(apart(one[pid].dts, s.dts) for pid, s in other.items()):
         return {}
@@ -177,6 +177,13 @@ def lasts_longer(slot: Slot) -> bool:
 
 def _rows(data: Bytes) -> Bytes:
     return framing(data).rows
+
+
+def holds_any_of(data: Bytes, a: Slot, b: Slot) -> bool:
+    """Whether packets stand in a segment of a stream that ``a`` holds and ``b`` does not."""
+    shared = streams_of(b).keys()
+    alone = [pid for own, s in streams_of(a).items() if own not in shared for pid in s.pids]
+    return bool(np.isin(columns(_rows(data)).pid, alone).any())
 
 
 def same_packets(a: Bytes, b: Bytes) -> bool:
