@@ -5,7 +5,7 @@ everything has its place.  Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 from msgspec.structs import replace
@@ -198,7 +198,8 @@ class Placer:
         """Seconds without media in front of a segment by the names on both sides of it, and by how
         much these usually stray.
         """
-        own = takewhile(lambda later: not later.slot.discontinuity, following)
+        pairs = pairwise([segment, *following])
+        own = [later for _, later in takewhile(lambda pair: _share_a_clock(*pair), pairs)]
         a = wall(self.placed[: -NEAREST - 1 : -1], self._lanes, self._lead)
         b = wall([segment, *own], self._lanes, self._lead)
         if a is None or b is None:
@@ -262,6 +263,13 @@ class Placer:
         self._begin[lane.pid], self._end[lane.pid] = last + more, end
         self._decoded[lane.pid] = segment.last(lane.pid) + more
         return segment
+
+
+def _share_a_clock(before: Placed, segment: Placed) -> bool:
+    """Whether nothing says that the clock begins again between two segments without a place."""
+    shared = before.stamps.keys() & segment.stamps.keys()
+    back = any(signed_ticks(segment.first(pid) - before.first(pid)) < 0 for pid in shared)
+    return not (back or segment.slot.discontinuity)
 
 
 def spread(firsts: Sequence[int]) -> tuple[int, int]:

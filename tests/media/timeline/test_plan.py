@@ -594,6 +594,16 @@ def test_names_that_step_beside_what_is_gone_and_what_lost_its_end():
     assert begins(plan(slots))[-1] == 8 * S
 
 
+def test_names_behind_a_clock_that_begins_again_tell_nothing_of_what_lost_its_beginning():
+    """Nobody announces that it does: the two slices behind are on another clock."""
+    starts = [0, S, 2 * S, -9 * S, -8 * S]
+    datas = [ts.segment(start=10 * S + start, pictures=16, audio=None) for start in starts]
+    datas[2] = ts.headless(datas[2], 10)
+    slots = [slot(n, data, utc=1e9 + n * SECONDS) for n, data in enumerate(datas)]
+    made = plan(slots)
+    assert begins(made) == pytest.approx([0, S, 2 * S + 60_000, 3 * S, 4 * S], abs=1)
+
+
 @pytest.mark.parametrize(("lost", "ticks"), [(10, 60_000), (2, 0)])
 def test_in_front_of_a_clock_that_begins_anew_extinf_tells_what_the_last_segment_lacks(lost, ticks):
     """No name tells the time; by less than half a second EXTINF may be off."""
