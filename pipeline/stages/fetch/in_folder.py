@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,40 +54,57 @@ def scan_in_place(
     """
     files = [_File(found, _path(found, storage)) for found in objects]
     done: list[Fetched] = []
-    waiting: list[tuple[_File, Scan, Future[str]]] = []  # the last ones, until they are hashed
+    waiting: Callable[[], list[Fetched]] = list  # the last ones, until they are hashed
     with ThreadPoolExecutor(1) as other:
-        for group, data, sizes in _read_ahead(files, other):
+        for group, data, sizes, digests in _read_ahead(files, other):
             streams = side_by_side(data, sizes)
-            digests = [other.submit(sha256_of, stream.data) for stream in streams]
             scans = [scanned(f.object, s) for f, s in zip(group, streams, strict=True)]
-            row = [*zip(group, scans, digests, strict=True)]
-            done += [_hashed(*one) for one in waiting]
+            done += waiting()
+            waiting = partial(_hashed, group, scans, digests)
             if look is not None:
-                look(len(done), [_hashed(*one) for one in row], streams)
-            waiting = row
+                look(len(done), waiting(), streams)
             for size in sizes:
                 progress("inspect", size)
-        done += [_hashed(*one) for one in waiting]
+        done += waiting()
     return [_read_again(one) if bad(one, wrapped) else one for one in done]
 
 
-def _hashed(file: _File, scan: Scan, digest: Future[str]) -> Fetched:
-    return Fetched(file.object, file.path, scan, digest.result())
+def _hashed(
+    group: Sequence[_File], scans: Sequence[Scan], digests: Future[list[str]]
+) -> list[Fetched]:
+    every = zip(group, scans, digests.result(), strict=True)
+    return [Fetched(file.object, file.path, scan, digest) for file, scan, digest in every]
 
 
 def _read_ahead(
     files: Sequence[_File], other: Executor
-) -> Iterator[tuple[list[_File], Bytes, list[int]]]:
-    """Some files after the other, their bytes and how many each has, while the next ones are read.
+) -> Iterator[tuple[list[_File], Bytes, list[int], Future[list[str]]]]:
+    """Some files after the other, their bytes, how many each has, and their digests, while the next
+    ones are read and hashed: who is to edit them waits for no digest.
 
     Every row has memory of its own: who looks at it may keep it for as long as ffmpeg takes.
     """
     groups = [*_grouped(files)]
-    ahead = [other.submit(_read, group) for group in groups[:1]]
+    ahead = [_begun(group, other) for group in groups[:1]]
     for turn, group in enumerate(groups, 1):
-        data, sizes = ahead.pop().result()
-        ahead += [other.submit(_read, behind) for behind in groups[turn : turn + 1]]
-        yield group, data, sizes
+        reading, digests = ahead.pop()
+        data, sizes = reading.result()
+        ahead += [_begun(behind, other) for behind in groups[turn : turn + 1]]
+        yield group, data, sizes, digests
+
+
+def _begun(
+    group: Sequence[_File], other: Executor
+) -> tuple[Future[tuple[Bytes, list[int]]], Future[list[str]]]:
+    """Bytes and digests of files, which ``other`` reads and hashes one after the other."""
+    reading = other.submit(_read, group)
+    return reading, other.submit(_digests, reading)
+
+
+def _digests(reading: Future[tuple[Bytes, list[int]]]) -> list[str]:
+    data, sizes = reading.result()
+    bounds = pairwise(accumulate(sizes, initial=0))
+    return [sha256_of(data[begin:end]) for begin, end in bounds]
 
 
 def _grouped(files: Sequence[_File]) -> Iterator[list[_File]]:
