@@ -28,6 +28,8 @@ from pipeline.storage.oserrors import os_errors
 
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
+AHEAD = 2  # rows of files that are read and hashed while one is looked at
+
 
 class _File(Struct, frozen=True):
     """An object, and where it lies."""
@@ -85,9 +87,9 @@ def _read_ahead(
     Every row has memory of its own: who looks at it may keep it for as long as ffmpeg takes.
     """
     groups = [*_grouped(files)]
-    ahead = [_begun(group, other) for group in groups[:1]]
-    for turn, group in enumerate(groups, 1):
-        reading, digests = ahead.pop()
+    ahead = [_begun(group, other) for group in groups[:AHEAD]]
+    for turn, group in enumerate(groups, AHEAD):
+        reading, digests = ahead.pop(0)
         data, sizes = reading.result()
         ahead += [_begun(behind, other) for behind in groups[turn : turn + 1]]
         yield group, data, sizes, digests
