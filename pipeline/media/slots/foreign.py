@@ -5,12 +5,13 @@ Times are ticks of 90 kHz unless they say seconds.
 
 from collections.abc import Hashable, Sequence
 
-from pipeline.media.clock import HZ, signed_ticks
+from pipeline.media.clock import HZ
 from pipeline.media.es.formats import needs
 from pipeline.media.slots.neighbours import (
     Neighbours,
     between,
     emptied,
+    lasting,
     length,
     promised,
     streams_of,
@@ -94,7 +95,7 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     if not (astray or differs) or counted(slots, found) or _goes_on(slots, found):
         return ""
     slot = slots[found.here]
-    lasts = max(signed_ticks(s.end - s.first) for s in streams_of(slot).values())
+    lasts = lasting(slot)
     named = _named(slots, found.here)
     told = round(HZ * (slot.duration or 0.0))
     exact = differs and _as_long_as_told(slots, found)
@@ -114,11 +115,7 @@ def _as_long_as_told(slots: Sequence[Slot], found: Neighbours) -> bool:
     lack its end.
     """
     others = [(n, s) for n, s in enumerate(slots) if n != found.here and has_media(s)]
-    off = {
-        n: abs(max(signed_ticks(x.end - x.first) for x in streams_of(s).values()) - length(s))
-        for n, s in others
-        if s.duration and not s.rounded
-    }
+    off = {n: abs(lasting(s) - length(s)) for n, s in others if s.duration and not s.rounded}
     exact = [n for n, ticks in off.items() if ticks <= HZ / 10]
     return len(exact) >= ENOUGH and {n for n, _ in others} <= {*exact, len(slots) - 1}
 

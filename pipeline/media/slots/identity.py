@@ -10,12 +10,13 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, Ticks, signed_ticks
+from pipeline.media.clock import HZ, Ticks
 from pipeline.media.slots.foreign import OUT, in_line
 from pipeline.media.slots.neighbours import (
     apart,
     between,
     emptied,
+    lasting,
     length,
     neighbours,
     paired,
@@ -157,8 +158,7 @@ def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
 
 def _lasts_as_told(slot: Slot) -> bool:
     """Whether a slot has an EXTINF and holds as much."""
-    lasts = max(signed_ticks(stream.end - stream.first) for stream in streams_of(slot).values())
-    return bool(slot.duration) and abs(lasts - length(slot)) <= APART
+    return bool(slot.duration) and abs(lasting(slot) - length(slot)) <= APART
 
 
 def _copy(

@@ -102,6 +102,11 @@ def length(slot: Slot) -> int:
     """Ticks a slot lasts: its EXTINF, or its longest stream."""
     if slot.duration:
         return round(HZ * slot.duration)
+    return lasting(slot)
+
+
+def lasting(slot: Slot) -> int:
+    """Ticks that the longest stream of a slot lasts."""
     return max(signed_ticks(s.end - s.first) for s in streams_of(slot).values())
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.media.clock import Bytes
-from pipeline.media.ts.scan import Scan
 from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import StoredObject
 from pipeline.stages.fetch.fetched import (
@@ -56,26 +54,18 @@ def scan_in_place(
     """
     files = [_File(found, _path(found, storage)) for found in objects]
     done: list[Fetched] = []
-    waiting: Callable[[], list[Fetched]] = list  # the last ones, until they are hashed
     with ThreadPoolExecutor(1) as other:
         for group, data, sizes, digests in _read_ahead(files, other):
             streams = side_by_side(data, sizes)
             scans = [scanned(f.object, s) for f, s in zip(group, streams, strict=True)]
-            done += waiting()
-            waiting = partial(_hashed, group, scans, digests)
+            every = zip(group, scans, digests.result(), strict=True)
+            founds = [Fetched(f.object, f.path, scan, sha256) for f, scan, sha256 in every]
             if look is not None:
-                look(len(done), waiting(), streams)
+                look(len(done), founds, streams)
+            done += founds
             for size in sizes:
                 progress("inspect", size)
-        done += waiting()
     return [_read_again(one) if bad(one, wrapped) else one for one in done]
-
-
-def _hashed(
-    group: Sequence[_File], scans: Sequence[Scan], digests: Future[list[str]]
-) -> list[Fetched]:
-    every = zip(group, scans, digests.result(), strict=True)
-    return [Fetched(file.object, file.path, scan, digest) for file, scan, digest in every]
 
 
 def _read_ahead(
