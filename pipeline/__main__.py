@@ -5,7 +5,7 @@ import signal
 import time
 from types import FrameType
 
-from pipeline.upkeep import collect_seldom, keep_memory
+from pipeline.upkeep import collect_seldom, end_at_once, keep_memory
 
 PATIENCE = 1.0  # seconds: a terminal and a wrapper may both send the same Ctrl-C
 
@@ -39,7 +39,10 @@ def main() -> None:
         from pipeline.cli.app import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    cli.main(prog_name="recpipe")
+    try:
+        cli.main(prog_name="recpipe")
+    finally:
+        end_at_once()
 
 
 if __name__ == "__main__":

@@ -45,3 +45,10 @@ def collect_seldom() -> None:
     cycles at every 700 of them costs a tenth of the work on it.
     """
     gc.set_threshold(COLLECTED)
+
+
+def end_at_once() -> None:
+    """Have Python look for no cycles when it ends: among all modules that takes longer than to
+    convert a minute.
+    """
+    gc.freeze()

@@ -65,3 +65,23 @@ def test_what_one_thread_freed_others_can_use():
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
 def test_memory_is_given_back_when_what_comes_is_of_another_kind():
     assert resident(kept=True, given=True) < resident(kept=True) - (16 << 20)
+
+
+CYCLE = """
+from pipeline.upkeep import end_at_once
+class Noisy:
+    def __del__(self):
+        print("looked for")
+one = Noisy()
+one.self = one
+del one
+if {at_once}:
+    end_at_once()
+"""
+
+
+@pytest.mark.parametrize(("at_once", "said"), [(False, "looked for\n"), (True, "")])
+def test_no_cycles_are_looked_for_at_the_end(at_once, said):
+    code = CYCLE.format(at_once=at_once)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == said

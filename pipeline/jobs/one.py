@@ -238,5 +238,6 @@ def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack, key: str 
     temporary = job.target.storage.temporary(key or job.target.key, job.options.spool)
     temporaries.callback(temporary.unlink, missing_ok=True)
     temporary.touch()  # ffmpeg would only say that it cannot
+    temporary.unlink()  # ext4 flushes a file that replaces another when it is closed
     disk_space.need(temporary.parent, _size(inventory))
     return temporary

@@ -6,9 +6,8 @@ cannot be read.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ from pipeline.muxing.tracks import read_tracks
 from pipeline.stages.segments import read_full
 
 BLOCK = 1 << 20  # bytes that are read at a time
-RING = 16  # blocks that may wait for their digest
+LARGE = 8 << 20  # and for a digest of all
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
@@ -44,7 +43,7 @@ class Verified(Struct, frozen=True, eq=False):
     """What a result really is."""
 
     size: int  # bytes
-    sha256: str  # hexadecimal
+    sha256: str = ""  # hexadecimal
     duration: float = 0.0  # seconds
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
@@ -60,10 +59,26 @@ def verify_mp4(
     *,
     texts: Sequence[TextTrack] = (),
 ) -> Verified:
-    """Read an MP4 once: its tables, its digest, and every sample compared with the segments.
+    """Read an MP4: its tables, and every sample compared with the segments; meanwhile its digest.
     ``expected`` are the units of each lane, one stretch for each segment; ``progress`` gets bytes;
     ``texts`` are its captions.
     """
+    with ThreadPoolExecutor(1) as other:
+        sha256 = other.submit(_digest, path)
+        found = _compared(path, lanes, expected, progress, marks, texts=texts)
+        return replace(found, sha256=sha256.result())
+
+
+def _compared(
+    path: Path,
+    lanes: Sequence[Lane],
+    expected: Sequence[Sequence[Stretch]],
+    progress: Progress,
+    marks: Marks,
+    *,
+    texts: Sequence[TextTrack],
+) -> Verified:
+    """All but the digest."""
     with path.open("rb", buffering=0) as file:
         size = path.stat().st_size
 
@@ -78,56 +93,42 @@ def verify_mp4(
             pairs = paired(movie, lanes, expected)
         except Malformed as error:
             broken = Finding("M_PARSE", Severity.FATAL, detail=str(error))
-            return Verified(size, _digest(path), findings=(broken,), proof=Proof())
+            return Verified(size, findings=(broken,), proof=Proof())
         if pairs is None:
             have = ", ".join(f"{t.handler} {t.codec}" for t in movie.tracks) or "none"
             want = ", ".join(lane.codec.name for lane in lanes)
             wrong = Finding("M_TRACKS", Severity.FATAL, detail=f"{have}, expected {want}")
-            return Verified(size, _digest(path), findings=(wrong,), proof=Proof())
+            return Verified(size, findings=(wrong,), proof=Proof())
         digests = [0] * sum(map(len, expected))
         where = pieces([pair.track for pair in pairs], expected, BLOCK)
-        sha256 = _walk(path, where, digests, progress)
+        _walk(path, where, digests, progress)
         proof, findings = prove(movie, layout, pairs, digests)
         findings += chapters(movie, read, marks)
         findings += captions(movie, read, texts)
         infos = tuple(_info(pair.track, pair.lane) for pair in pairs)
     duration = round(movie.duration / movie.timescale, 6) if movie.timescale else 0.0
-    return Verified(size, sha256, duration, infos, proof, tuple(findings))
+    return Verified(size, "", duration, infos, proof, tuple(findings))
 
 
-def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Progress) -> str:
-    """One pass over the file: SHA-256 on one core, the samples on the other.
-
-    Blocks are used in a ring, so that neither waits for the other at every block.
-    """
-    sha256 = hashlib.sha256()
-    hashing: deque[tuple[Future[None], memoryview]] = deque()
+def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Progress) -> None:
+    """The samples, in one pass over the file."""
+    buffer = np.empty(BLOCK, np.uint8).data  # not zeroed: that takes as long as to read
     start = 0
-    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
-        while True:
-            buffer = _free(hashing)
-            block = buffer[: read_full(file, buffer)]
-            hashing.append((hasher.submit(sha256.update, block), buffer))
-            digest_block(block, start, wanted, digests)
-            start += len(block)
-            progress("verify", len(block))
-            if len(block) < BLOCK:
-                break
-    return sha256.hexdigest()
-
-
-def _free(hashing: deque[tuple[Future[None], memoryview]]) -> memoryview:
-    """Room for a block: new as long as there are few, then that of the oldest one."""
-    if len(hashing) < RING:
-        return np.empty(BLOCK, np.uint8).data  # not zeroed: that takes as long as to read
-    hashed, buffer = hashing.popleft()
-    hashed.result()
-    return buffer
+    with path.open("rb", buffering=0) as file:
+        while size := read_full(file, buffer):
+            digest_block(buffer[:size], start, wanted, digests)
+            start += size
+            progress("verify", size)
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256, in blocks so large that it seldom waits for other threads."""
+    sha256 = hashlib.sha256()
+    buffer = np.empty(LARGE, np.uint8).data
+    with path.open("rb", buffering=0) as file:
+        while size := read_full(file, buffer):
+            sha256.update(buffer[:size])
+    return sha256.hexdigest()
 
 
 def _info(track: mp4.Track, lane: Lane) -> TrackInfo:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ExistsError
+from pipeline.errors import ExistsError, StorageError
 from pipeline.media.timeline.plan import OnLoss
 from pipeline.model import Verdict
+from pipeline.muxing.run import Muxer
+from pipeline.storage.local import LocalStorage
 from tests import recordings as r
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
@@ -213,3 +215,28 @@ def test_the_same_recording_elsewhere(library, tmp_path, out):
     shutil.copytree(SAMPLES / "audio_only", tmp_path / "moved", copy_function=shutil.copy2)
     again = r.convert(tmp_path / "moved", out, library.ffmpeg)
     assert again.timings["convert"] == 0
+
+
+def test_ffmpeg_makes_the_file_itself(library, out, monkeypatch):
+    """ext4 brings a file that replaces another to the disk before it is closed."""
+    there = []
+    begin = Muxer.__init__
+
+    def begun(muxer, argv, **how):
+        there.append(Path(argv[-1]).exists())
+        begin(muxer, argv, **how)
+
+    monkeypatch.setattr(Muxer, "__init__", begun)
+    assert r.convert(SAMPLES / "composite", out, library.ffmpeg).verdict is Verdict.OK
+    assert there
+    assert not any(there)
+
+
+def test_a_file_that_does_not_reach_the_disk_is_not_published(library, out, monkeypatch):
+    def failing(self, temporary):
+        raise StorageError(f"write {temporary}: Input/output error")
+
+    monkeypatch.setattr(LocalStorage, "flush", failing)
+    with pytest.raises(StorageError, match="Input/output error"):
+        r.convert(SAMPLES / "composite", out, library.ffmpeg)
+    assert left(out) == []

@@ -3,6 +3,7 @@ changes or one would be too long.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def begun_ahead(
         place=place,
         promised=promised,
         progress=options.progress,
-        prove=_prove,
+        prove=partial(_prove, job.target.storage),
         keeps=size <= SHORT,
     )
 
@@ -246,9 +247,14 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     return marks(*told, title=job.title)
 
 
-def _prove(path: Path, made: Converted, progress: Progress) -> verify.Verified:
+def _prove(storage: Storage, path: Path, made: Converted, progress: Progress) -> verify.Verified:
+    """Read it back, and meanwhile bring it to the disk: to publish it waits for that."""
     lanes, expected = made.lanes, made.expected
-    return verify.verify_mp4(path, lanes, expected, progress, made.marks, texts=made.texts)
+    with ThreadPoolExecutor(1) as other:
+        flushed = other.submit(storage.flush, path)
+        found = verify.verify_mp4(path, lanes, expected, progress, made.marks, texts=made.texts)
+        flushed.result()
+    return found
 
 
 def _verified(
@@ -260,7 +266,7 @@ def _verified(
         return early
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in MARKED:
-        return _prove(path, made, job.options.progress)
+        return _prove(job.target.storage, path, made, job.options.progress)
     if format is Format.TS:
         return verify.verify_stream(path, lanes, expected, made.lengths)
     if format is Format.AAC:
