@@ -24,6 +24,7 @@ from pipeline.errors import (
 )
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
+PIECE = 1 << 20  # bytes that it must take within its time
 KEPT = 64 << 10  # bytes of its messages that are kept
 # Messages about its end that follow the one with the reason.
 ECHOES = re.compile(
@@ -68,6 +69,8 @@ class Muxer:
         self._name = Path(argv[0]).name
         self._stall = stall
         self._messages = bytearray()
+        self._since: float | None = None  # when it was given what it has not taken yet
+        self._stopped = False  # for taking nothing
         try:
             self._process = subprocess.Popen(
                 [*_mortal(), *argv],
@@ -81,10 +84,9 @@ class Muxer:
             raise MuxingError(f"{argv[0]}: {error.strerror}") from error
         assert self._process.stdin is not None
         self._pipe = self._process.stdin.fileno()
-        os.set_blocking(self._pipe, False)
         with contextlib.suppress(OSError):  # a smaller pipe works as well
             fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE)
-        self._reader = threading.Thread(target=self._read_messages, daemon=True)
+        self._reader = threading.Thread(target=self._attend, daemon=True)
         self._reader.start()
 
     def __enter__(self) -> "Muxer":
@@ -112,17 +114,16 @@ class Muxer:
         """Feed bytes; waits while ffmpeg takes none.  The errors of the class if it ends too soon
         or stalls.
         """
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLOUT)
         for chunk in chunks:
             rest = memoryview(chunk)
             while rest:
-                try:
-                    rest = rest[os.write(self._pipe, rest) :]
-                except BlockingIOError:
-                    self.wait_for(poll)
+                self._since = time.monotonic()
+                try:  # the kernel waits, not Python: other threads are not asked for its lock
+                    rest = rest[os.write(self._pipe, rest[:PIECE]) :]
                 except BrokenPipeError:
                     raise self._failure() from None
+                finally:
+                    self._since = None
 
     def wait_for(self, room: select.poll) -> None:
         """Until there is something to do; MuxingError when that takes too long."""
@@ -155,18 +156,43 @@ class Muxer:
         """The last ``KEPT`` bytes of its messages, one message per line."""
         return self._messages.decode("utf-8", "replace").strip()
 
-    def _read_messages(self) -> None:
+    def _attend(self) -> None:
+        """Keep its messages, and stop it when it takes nothing of what it is given."""
         assert self._process.stderr is not None
+        poll = select.poll()
+        poll.register(self._process.stderr, select.POLLIN)
         with contextlib.suppress(OSError, ValueError):
-            while part := os.read(self._process.stderr.fileno(), 4096):
-                self._messages += part
-                del self._messages[:-KEPT]
+            while not poll.poll(AWAKE * 1000) or self._listen(self._process.stderr):
+                self._look()
+            while self._runs():  # though it says no more
+                self._look()
+
+    def _listen(self, said: IO[bytes]) -> bool:
+        part = os.read(said.fileno(), 4096)
+        self._messages += part
+        del self._messages[:-KEPT]
+        return bool(part)
+
+    def _runs(self) -> bool:
+        try:
+            self._process.wait(AWAKE)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def _look(self) -> None:
+        since = self._since
+        if since is not None and time.monotonic() - since > self._stall:
+            self._stopped = True
+            self.kill()
 
     def _hung(self) -> str:
         self.kill()
         return f"{self._name} made no progress for {self._stall:g} s and was stopped; run again"
 
     def _failure(self) -> RecpipeError:
+        if self._stopped:
+            return MuxingError(self._hung())
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         if self._process.poll() is None:

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -173,6 +174,34 @@ def test_a_child_that_takes_nothing():
         with pytest.raises(MuxingError, match=r"sleep made no progress for 0\.3 s"):
             muxer.write([bytes(1 << 20)] * 4)
         assert not alive(muxer._process.pid)
+
+
+def test_a_child_that_takes_nothing_and_says_no_more():
+    with at_once(), Muxer(sh("exec 2>&-; exec sleep 60"), stall=0.3) as muxer:
+        with pytest.raises(MuxingError, match=r"sh made no progress for 0\.3 s"):
+            muxer.write([bytes(1 << 20)] * 4)
+        assert not alive(muxer._process.pid)
+
+
+def test_a_child_that_waits_for_the_next_bytes_is_not_hung():
+    with Muxer(sh("cat >/dev/null"), stall=0.3) as muxer:
+        for _ in range(3):
+            muxer.write([bytes(1 << 20)])
+            time.sleep(0.5)
+        muxer.finish()
+
+
+def test_who_feeds_is_interrupted_at_once():
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with at_once(), pytest.raises(KeyboardInterrupt), Muxer(["sleep", "60"]) as muxer:
+            muxer.write([bytes(4 << 20)])
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_child_that_does_not_end():
