@@ -14,6 +14,7 @@ from pipeline.media.timeline.plan import OnLoss
 from pipeline.model import Verdict
 from pipeline.muxing.run import Muxer
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.temporaries import is_temporary
 from tests import recordings as r
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
@@ -223,7 +224,7 @@ def test_ffmpeg_makes_the_file_itself(library, out, monkeypatch):
     begin = Muxer.__init__
 
     def begun(muxer, argv, **how):
-        there.append(Path(argv[-1]).exists())
+        there.extend(Path(one).exists() for one in argv if is_temporary(Path(one)))
         begin(muxer, argv, **how)
 
     monkeypatch.setattr(Muxer, "__init__", begun)

@@ -210,9 +210,9 @@ def test_a_child_that_does_not_end():
 
 
 def test_a_slow_child_that_goes_on_is_not_hung():
-    text = "for i in 1 2 3 4; do head -c 1048576 >/dev/null; sleep 0.3; done; cat >/dev/null"
+    text = "for i in 1 2 3 4 5 6 7; do head -c 1048576 >/dev/null; sleep 0.3; done; cat >/dev/null"
     with Muxer(sh(text), stall=1.0) as muxer:
-        muxer.write([bytes(1 << 20)] * 4)
+        muxer.write([bytes(7 << 20)])
         muxer.finish()
 
 
