@@ -65,7 +65,7 @@ def verify_mp4(
     """
     with ThreadPoolExecutor(1) as other:
         sha256 = other.submit(_digest, path)
-        found = _compared(path, lanes, expected, progress, marks, texts=texts)
+        found = _compared(path, lanes, expected, progress, marks=marks, texts=texts)
         return replace(found, sha256=sha256.result())
 
 
@@ -74,8 +74,8 @@ def _compared(
     lanes: Sequence[Lane],
     expected: Sequence[Sequence[Stretch]],
     progress: Progress,
-    marks: Marks,
     *,
+    marks: Marks,
     texts: Sequence[TextTrack],
 ) -> Verified:
     """All but the digest."""
