@@ -115,15 +115,13 @@ def _made(
 ) -> MadeFile:
     told, filling = _expected(job, evidence)
     wanted = replace(_wanted(job, told, filling), texts=texts)
-    made, verified = _proven(job, evidence, temporary, wanted, ahead=ahead)
-    said = *filling.findings, *verified.findings
-    report = _judged(job, evidence, made, said)
+    known = filling.findings
+    made, verified, report = _proven(job, evidence, temporary, wanted, known=known, ahead=ahead)
     if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
-        made, verified = _proven(job, evidence, temporary, replace(wanted, marks=told))
-        said = *filling.findings, *verified.findings
-        report = _judged(job, evidence, made, said)
+        wanted = replace(wanted, marks=told)
+        made, verified, report = _proven(job, evidence, temporary, wanted, known=known)
     if inside := _content(job, made, temporary):
-        report = _judged(job, evidence, made, (*said, *inside))
+        report = _judged(job, evidence, made, (*known, *verified.findings, *inside))
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is not Verdict.REJECTED:
         report = replace(
@@ -168,9 +166,11 @@ def _proven(
     temporary: Path,
     wanted: OutputSpec,
     *,
+    known: tuple[Finding, ...],
     ahead: Ahead[verify.Verified] | None = None,
-) -> tuple[Converted, verify.Verified]:
-    """The file and its proof; once more, in two passes, when the index did not fit in front.
+) -> tuple[Converted, verify.Verified, Report]:
+    """The file, its proof and what it is judged to be, besides what is ``known``; once more, in two
+    passes, when the index did not fit in front.
 
     RefusedError if ffmpeg takes the stream in neither way.
     """
@@ -191,6 +191,7 @@ def _proven(
                 if in_one_pass:
                     continue
                 raise
+        report = _judged(job, evidence, made, known)  # while what was made ahead is proven
         with job.clock.stage("verify"):
             verified = _verified(job, made, temporary, ahead)
         if in_one_pass and "reserved_moov_size is too small" in made.messages:
@@ -199,7 +200,9 @@ def _proven(
     full = "No space left on device" in made.messages or disk_space.is_full(temporary.parent)
     if full and any(f.severity == Severity.FATAL for f in verified.findings):
         raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
-    return made, verified
+    if verified.findings:
+        report = _judged(job, evidence, made, (*known, *verified.findings))
+    return made, verified, report
 
 
 def _expected(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
@@ -260,7 +263,9 @@ def _prove(storage: Storage, path: Path, made: Converted, progress: Progress) ->
 def _verified(
     job: Job, made: Converted, path: Path, ahead: Ahead[verify.Verified] | None
 ) -> verify.Verified:
-    """Each format is proven as far as it can be; what was made ahead is proven already."""
+    """Each format is proven as far as it can be; what was made ahead is proven already, or being
+    proven.
+    """
     if ahead and (early := ahead.proof_of(made)):
         job.options.progress("verify", early.size)
         return early

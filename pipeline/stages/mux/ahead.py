@@ -66,7 +66,7 @@ class Ahead(Generic[Proof]):
         self.kept = Kept() if keeps else None
         self.output: Path | None = None
         self._prove = prove
-        self._proven: tuple[Converted, Proof] | None = None
+        self._made: Converted | None = None
         self._ffmpeg, self._place, self._wanted = ffmpeg, place, wanted
         self._promised, self._progress = promised, progress
         self._first: list[LocalSegment] = []
@@ -117,22 +117,28 @@ class Ahead(Generic[Proof]):
         self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]
     ) -> Converted | None:
         """The file, if it is the one to be made of all segments by their plan and the command
-        ``argv``; else None, and ffmpeg is stopped.
+        ``argv``; else None, and ffmpeg is stopped.  It may not be proven yet.
         """
         try:
             if self._pass is not None and self._pass.is_of(plan, segments, argv):
-                self._proven = made, _ = self._pass.proven()
+                self._made = self._pass.made()
                 self._progress("convert", self._pass.size)
-                return made
+                return self._made
         except (RecpipeError, OSError):  # it shows again when the plan is carried out
             pass
-        finally:
-            self.close()
+        self.close()
         return None
 
     def proof_of(self, made: Converted) -> Proof | None:
         """What ``prove`` returned, if the file is the one that was finished here; else None."""
-        return self._proven[1] if self._proven and self._proven[0] is made else None
+        if self._pass is None or made is not self._made:
+            return None
+        try:
+            return self._pass.proof()
+        except (RecpipeError, OSError):  # it shows again when the file is proven once more
+            return None
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Stop what was begun and is not finished; later segments are ignored.  Safe to repeat."""
@@ -176,7 +182,8 @@ class _Pass(Generic[Proof]):
         self._chunks: list[memoryview | bytes] = []  # to be written next
         # being written, or waiting for that; the bytes of each
         self._pending: deque[tuple[Future[None], int]] = deque()
-        self._proof: Future[tuple[Converted, Proof]] | None = None
+        self._made: Future[Converted] | None = None
+        self._proof: Future[Proof] | None = None
 
     def open(self, first: Plan, segments: Sequence[LocalSegment]) -> None:
         """Write tables and introductions of the streams to ffmpeg."""
@@ -208,9 +215,9 @@ class _Pass(Generic[Proof]):
         if len(self._taken) == self._asked.count:
             self._end_last(None)
             self._write()
-            self._proof = self._writer.submit(
-                self._finish, *(future for future, _ in self._pending)
-            )
+            written = [future for future, _ in self._pending]
+            self._made = self._writer.submit(self._finish, written)
+            self._proof = self._writer.submit(self._prove, self._made)
         return True
 
     def _stitched(self, placed: Placed, stream: TransportStream) -> Stitched:
@@ -254,23 +261,31 @@ class _Pass(Generic[Proof]):
             == [(segment.path, None) for segment in self._taken]
         )
 
-    def _finish(self, *written: Future[None]) -> tuple[Converted, Proof]:
-        """What was made, and what the file is found to be."""
+    def _finish(self, written: Sequence[Future[None]]) -> Converted:
+        """What was made, once all is written."""
         for one in written:
             one.result()
         messages = self._muxer.finish()
         tell_rotation(self._asked.output, self._lanes)
         made = self._tally.converted()
-        made = replace(made, command=tuple(self._asked.argv), messages=messages)
-        return made, self._asked.prove(self._asked.output, made, self._go_on)
+        return replace(made, command=tuple(self._asked.argv), messages=messages)
+
+    def _prove(self, made: Future[Converted]) -> Proof:
+        """What the file is found to be."""
+        return self._asked.prove(self._asked.output, made.result(), self._go_on)
 
     def _go_on(self, stage: str, count: int) -> None:
         """A progress callback: MuxingError once the file is no longer wanted."""
         if self._stopped.is_set():
             raise MuxingError("stopped")
 
-    def proven(self) -> tuple[Converted, Proof]:
-        """Wait for the file and its proof; only once all segments were added."""
+    def made(self) -> Converted:
+        """Wait for the file; only once all segments were added."""
+        assert self._made is not None
+        return self._made.result()
+
+    def proof(self) -> Proof:
+        """Wait for its proof; only once all segments were added."""
         assert self._proof is not None
         return self._proof.result()
 

@@ -80,6 +80,7 @@ class Taken:
         plan = plan or timeline.plan(slots_of(segments))
         files = plan, segments, self.ffmpeg, wanted
         self.converted = mux.convert(*files, output=self.output, progress=nobody, ahead=self.ahead)
+        self.proof = self.ahead.proof_of(self.converted)
         return results[0] if results else None
 
 
@@ -288,19 +289,42 @@ def test_what_gets_pictures_put_in_is_made_again(segments, fake, tmp_path):
 def test_the_file_is_proven_as_soon_as_it_is_there(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     taken.ahead._pass._proof.result(timeout=10)
-    made = taken.made(segments)
-    assert taken.ahead.proof_of(made) == ((tmp_path / "o").stat().st_size, 2)
+    assert taken.made(segments)
+    assert taken.proof == ((tmp_path / "o").stat().st_size, 2)
+
+
+def test_the_file_is_there_before_it_is_proven(segments, fake, tmp_path, monkeypatch):
+    looked = threading.Event()
+
+    def slow(path, made, progress):
+        assert looked.wait(10)
+        return proof(path, made, progress)
+
+    proof = proven
+    monkeypatch.setattr("tests.stages.mux.test_ahead.proven", slow)
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    plan = timeline.plan(slots_of(segments))
+    made = mux.convert(
+        *(plan, segments, taken.ffmpeg, WANTED),
+        output=tmp_path / "o",
+        progress=nobody,
+        ahead=taken.ahead,
+    )
     assert taken.ahead.proof_of(replace(made)) is None
+    looked.set()
+    assert taken.ahead.proof_of(made) == ((tmp_path / "o").stat().st_size, 2)
+    assert not run._running
 
 
-def test_what_cannot_be_proven_is_made_again(segments, fake, tmp_path, monkeypatch):
+def test_what_could_not_be_proven_has_no_proof(segments, fake, tmp_path, monkeypatch):
     def gone(path, made, progress):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr("tests.stages.mux.test_ahead.proven", gone)
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
-    assert taken.made(segments) is None
-    assert taken.ahead.proof_of(taken.converted) is None
+    assert taken.made(segments)
+    assert taken.proof is None
+    assert not run._running
 
 
 def test_nobody_reads_to_its_end_what_nobody_wants(segments, fake, tmp_path, monkeypatch):
