@@ -211,7 +211,7 @@ def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None
     assert codec.nal is not None
     begin = np.cumsum([0, *map(len, made)])[:-1]
     none = np.zeros(len(made), np.int64)
-    es = bytearray(b"".join(made))
+    es = np.frombuffer(b"".join(made), np.uint8)
     again, _ = video(es, begin.astype(np.intp), none, none, syntax=codec.nal)
     one_each = np.array_equal(owners(es, begin, codec.nal), np.arange(len(made)))
     if not one_each or again.digest != zlib.crc32(b"".join(stored)):

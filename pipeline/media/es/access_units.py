@@ -69,27 +69,28 @@ NO_UNITS = Units(
 )
 
 
-def owners(es: bytearray, pes: Index, syntax: NalSyntax) -> Index:
+def owners(es: Bytes, pes: Index, syntax: NalSyntax) -> Index:
     """In which PES, intp[pictures], the first slice of each picture begins; -1 before the first."""
-    found = nals(np.frombuffer(es, np.uint8), syntax)
+    found = nals(es, syntax)
     return np.searchsorted(pes, found.begin[found.pictures[1]] - 3, side="right") - 1
 
 
 def video(
-    es: bytearray,
+    es: Bytes,
     pes: Index,
     pts: Ticks,
     dts: Ticks,
     *,
     syntax: NalSyntax = AVC,
     found: Nals | None = None,
+    in_place: bool = False,
 ) -> tuple[Units, list[bytes]]:
     """Units of a stream of H.264 or H.265, and every SPS in it; ``found`` are its NAL units where
-    they are known already.
+    they are known already.  The stream may become the units where that is done ``in_place``.
 
     A stamp belongs to the first unit that commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
     """
-    found = found or nals(np.frombuffer(es, np.uint8), syntax)
+    found = found or nals(es, syntax)
     if not len(found.begin):
         return NO_UNITS, []
     lengths = (found.end - found.begin).astype(np.uint32)
@@ -103,10 +104,12 @@ def video(
     sizes = np.add.reduceat(stored, opens, dtype=np.uint32)
     stamped_pts, stamped_dts = assigned(found.begin[opens] - 3, pes, pts, dts)
     sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
-    data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
+    foreign = int(np.count_nonzero(es[found.begin] & 0x80))
+    first = int(found.begin[0]) - 3 if es[: int(found.begin[0]) - 3].any() else 0
+    in_place &= bool(found.long.all())
+    out, begin = (es, found.begin) if in_place else _with_long_codes(es, found)
+    data = _stored(_with_lengths(out, begin, lengths), lengths, stored)
     digest = crc32(data)
-    foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
-    first = int(found.begin[0]) - 3 if any(es[: int(found.begin[0]) - 3]) else 0
     made = Units(
         sizes, stamped_pts, stamped_dts, digest, np.empty(0, np.intp), foreign=foreign, sets=apart
     )
@@ -141,21 +144,19 @@ def assigned(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, 
     return np.where(first, pts[owner], -1), np.where(first, dts[owner], -1)
 
 
-def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview:
-    """The stream with every start code replaced by the four bytes of the unit's length."""
+def _with_long_codes(es: Bytes, found: Nals) -> tuple[Bytes, Index]:
+    """A copy in which every start code has four bytes, and where the units begin in it."""
     short = ~found.long
-    short[0] = False  # what stands before the first unit is left out
     cuts = [0, *(found.begin[short] - 3).tolist(), len(es)]
-    view = memoryview(es)
-    out = bytearray(b"\0").join([view[a:b] for a, b in pairwise(cuts)])
-    first = 0 if found.long[0] else 1  # bytes the first code lacks
-    if first:
-        out = bytearray(b"\0") + out
-    begin = found.begin + first + np.cumsum(short)
-    data = np.frombuffer(out, np.uint8)
+    out = bytearray(b"\0").join([es.data[a:b] for a, b in pairwise(cuts)])
+    return np.frombuffer(out, np.uint8), found.begin + np.cumsum(short)
+
+
+def _with_lengths(es: Bytes, begin: Index, lengths: Sizes) -> memoryview:
+    """The units behind their lengths, which replace start codes of four bytes."""
     for place, shift in enumerate((24, 16, 8, 0)):
-        data[begin - 4 + place] = lengths >> np.uint32(shift) & np.uint32(0xFF)
-    return memoryview(out)[int(begin[0]) - 4 :]
+        es[begin - 4 + place] = lengths >> np.uint32(shift) & np.uint32(0xFF)
+    return es[int(begin[0]) - 4 :].data
 
 
 def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
@@ -211,9 +212,9 @@ def joined(a: Units, b: Units) -> Units:
     )
 
 
-def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
+def framed(es: Bytes, pes: Index, pts: Ticks, dts: Ticks) -> Units:
     """Units of a stream of which every PES holds exactly one, as MP4 stores it."""
     sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
-    data = memoryview(es)
+    data = es.data
     made = Units(sizes, pts, dts, crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=len(es))

@@ -153,7 +153,7 @@ class _LaneReader:
         """The units that were read, as many in each stretch as its segment held; Malformed if bytes
         at the end are no unit.
         """
-        self._take(bytearray(self._es), last=True)
+        self._take(np.frombuffer(self._es, np.uint8), last=True)
         if self._es:
             raise Malformed(f"{len(self._es)} bytes at the end are no unit")
         return self._shares.stretches()
@@ -166,7 +166,7 @@ class _LaneReader:
             raise Malformed("packets are missing, or there twice")
         self._counter = int(own[-1])
 
-    def _take(self, es: bytearray, *, last: bool) -> None:
+    def _take(self, es: Bytes, *, last: bool) -> None:
         """Cut units out of the stream so far; the rest is kept, as it may go on."""
         if self._lane.codec.carriage is Carriage.ADTS:
             made = self._sound(es)
@@ -175,32 +175,31 @@ class _LaneReader:
         self._shares.take(made)
         self.sets |= made.sets
         rest = self._pes >= made.taken
-        self._es, self._pes = bytes(es[made.taken :]), self._pes[rest] - made.taken
+        self._es, self._pes = es[made.taken :].tobytes(), self._pes[rest] - made.taken
         self._pts, self._dts = self._pts[rest], self._dts[rest]
 
-    def _framed(self, es: bytearray, end: int) -> Units:
+    def _framed(self, es: Bytes, end: int) -> Units:
         """One unit in each PES that begins before ``end``."""
         inside = self._pes < end
         stream = es[:end], self._pes[inside], self._pts[inside], self._dts[inside]
         if self._lane.syntax is None:
             return units.framed(*stream)
-        found = nals(np.frombuffer(stream[0], np.uint8), self._lane.syntax)
+        found = nals(stream[0], self._lane.syntax)
         found = replace(found, opens=found.opens | _begins_pes(found, stream[1]))
         made, _ = units.video(*stream, syntax=self._lane.syntax, found=found)
         if made.taken != end:
             raise Malformed("bytes of a picture that are in no NAL unit")
         return made
 
-    def _sound(self, es: bytearray) -> Units:
+    def _sound(self, es: Bytes) -> Units:
         """Frames of ADTS, one behind the other (ISO/IEC 14496-3 clause 1.A.2)."""
-        config, data = self._lane.config, np.frombuffer(es, np.uint8)
-        found = adts.frames(data, config)
+        found = adts.frames(es, self._lane.config)
         if len(es) - found.end >= adts.LONGEST:
             raise Malformed("bytes of sound that are no frame")
-        made = units.audio(data, found, self._pes, self._pts)
+        made = units.audio(es, found, self._pes, self._pts)
         if len(made.sizes) and not self._begun:
             self._begun = True
-            if not adts.read(config).channels:
+            if not adts.read(self._lane.config).channels:
                 made = units.told_apart(made)
         return made
 

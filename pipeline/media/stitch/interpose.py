@@ -155,7 +155,7 @@ def _with_its_end(flow: Flow, carried: CarryOver) -> Flow:
     """With the beginning of a unit that goes on in the next segment."""
     size = len(flow.es)
     return Flow(
-        flow.es + carried.data,
+        np.concatenate([flow.es, np.frombuffer(carried.data, np.uint8)]),
         pes=np.append(flow.pes, carried.offsets + size),
         pts=np.append(flow.pts, carried.pts),
         dts=np.append(flow.dts, carried.dts),

@@ -5,7 +5,7 @@ what is carried over to the next segment.
 import numpy as np
 from msgspec import Struct
 
-from pipeline.media.clock import Index, Mask, Ticks
+from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import PACKET
@@ -53,7 +53,7 @@ def extent(t: StreamPackets, ordinal: int) -> tuple[int, int]:
 class Flow(Struct, eq=False):
     """An elementary stream on its way through a segment, and the PES it comes in."""
 
-    es: bytearray
+    es: Bytes  # nobody else's
     pes: Index  # where each begins
     pts: Ticks  # its stamps, -1 for none
     dts: Ticks
@@ -94,7 +94,7 @@ def stream_of(work: TrackInSegment, kept: Mask) -> Flow:
 def carry(flow: Flow, begin: int, carried: CarryOver) -> None:
     """Keep the stream from ``begin`` on for the next segment."""
     inside = flow.pes >= begin
-    carried.data = bytes(memoryview(flow.es)[begin:])
+    carried.data = flow.es[begin:].tobytes()
     carried.offsets = flow.pes[inside] - begin
     carried.pts, carried.dts = flow.pts[inside], flow.dts[inside]
     flow.end_at(begin)

@@ -50,7 +50,8 @@ def pictures(work: TrackInSegment) -> tuple[Mask, Units]:
     if work.joined and len(flow.pes):
         found = found.until(int(flow.pes[-1]))
         carry(flow, int(flow.pes[-1]), work.carried)
-    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax=syntax, found=found)
+    stream = flow.es, flow.pes, flow.pts, flow.dts
+    made, sets = units.video(*stream, syntax=syntax, found=found, in_place=True)
     made = replace(made, foreign=made.foreign + flow.left_out)
     if flow.guessed:
         detail = "pictures without time stamps among some that are shown in another order"

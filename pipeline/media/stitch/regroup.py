@@ -33,7 +33,7 @@ def grouped(work: TrackInSegment, kept: Mask, flow: Flow, *, opens: bool) -> Nal
     assert syntax is not None
     before = len(flow.es)
     again = _opened(work, flow) | _roomless(work, kept)
-    found = nals(np.frombuffer(flow.es, np.uint8), syntax)
+    found = nals(flow.es, syntax)
     again |= not _regular(flow, found, syntax, more=work.joined)
     if again and len(found.begin):
         opening = _regrouped(flow, found, work.lane, more=work.joined)
@@ -46,7 +46,7 @@ def grouped(work: TrackInSegment, kept: Mask, flow: Flow, *, opens: bool) -> Nal
     else:
         return found
     work.added = len(flow.es) - before
-    return nals(np.frombuffer(flow.es, np.uint8), syntax)
+    return nals(flow.es, syntax)
 
 
 def _opened(work: TrackInSegment, flow: Flow) -> bool:
@@ -54,7 +54,7 @@ def _opened(work: TrackInSegment, flow: Flow) -> bool:
     opening, work.carried.opening = work.carried.opening, b""
     if not opening or work.torn or not len(flow.pes) or int(flow.pes[0]):
         return False
-    flow.es[:0] = opening
+    flow.es = np.concatenate([np.frombuffer(opening, np.uint8), flow.es])
     flow.pes[1:] += len(opening)
     return True
 
@@ -65,7 +65,7 @@ def _with_sets(lane: Lane, flow: Flow) -> bool:
     """
     assert lane.codec.nal is not None
     end, es = int([*flow.pes[1:2], len(flow.es)][0]), flow.es
-    found = nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
+    found = nals(es[:end], lane.codec.nal)
     there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
     extra = b"".join(b"\0\0\0\1" + s for s in lane.sets if s not in there)
     if not extra:
@@ -73,7 +73,7 @@ def _with_sets(lane: Lane, flow: Flow) -> bool:
     slices = np.flatnonzero(found.picture)
     rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
     at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
-    flow.es = es[:at] + bytearray(extra) + es[rest:]
+    flow.es = np.concatenate([es[:at], np.frombuffer(extra, np.uint8), es[rest:]])
     flow.pes[1:] += at + len(extra) - rest
     return True
 
@@ -105,8 +105,7 @@ def _regular(flow: Flow, found: Nals, syntax: NalSyntax, *, more: bool) -> bool:
     ends = found.end[: -1 if more else None]
     if (ends <= found.begin[: len(ends)]).any():
         return False
-    es = np.frombuffer(flow.es, np.uint8)
-    bare = bool(es[ends - 1].all())
+    bare = bool(flow.es[ends - 1].all())
     return bare and not _headless(flow, found, syntax)[: len(ends)].any()
 
 
@@ -114,8 +113,7 @@ def _headless(flow: Flow, found: Nals, syntax: NalSyntax) -> Mask:
     """NAL units whose header of two bytes cannot be one: readers pass over them."""
     if syntax.header < 2:
         return np.zeros(len(found.begin), np.bool_)
-    es = np.frombuffer(flow.es, np.uint8)
-    last = len(es) - 1
+    es, last = flow.es, len(flow.es) - 1
     wrong: Mask = (es[found.begin] & 0x80 != 0) | (found.end - found.begin < 2)
     wrong |= es[np.minimum(found.begin + 1, last)] & 7 == 0
     return wrong
@@ -144,7 +142,7 @@ def _regrouped(flow: Flow, found: Nals, lane: Lane, *, more: bool) -> bytes:
     pieces = _pieces(flow, found, syntax, more=more)
     bounds = pairwise((*opens.tolist(), len(pieces)))
     made = [b"".join(pieces[a:b]) for a, b in bounds]
-    flow.es = bytearray(b"".join(made))
+    flow.es = np.frombuffer(bytearray(b"".join(made)), np.uint8)
     flow.pes = np.cumsum([0, *map(len, made)])[:-1].astype(np.intp)
     flow.rows = flow.rows[np.maximum(owner, 0)]
     flow.pts, flow.dts = pts, dts

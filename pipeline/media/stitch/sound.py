@@ -25,14 +25,14 @@ def sound(work: TrackInSegment) -> tuple[Mask, Units]:
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work)
     flow = stream_of(work, kept)
-    found = adts.frames(np.frombuffer(flow.es, np.uint8), work.lane.config)
+    found = adts.frames(flow.es, work.lane.config)
     if found.end < len(flow.es):
-        rest = flow.es[found.end :]
+        rest = flow.es[found.end :].tobytes()
         if work.whole or not adts.goes_on(rest, work.lane.config):
             return mended(work)
         carry(flow, found.end, work.carried)
     flow.pts = _behind(work, found.begin, flow.pes, flow.pts)
-    made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
+    made = units.audio(flow.es, found, flow.pes, flow.pts)
     made = replace(made, torn=torn_units(made, work))
     return interposed(work, kept, made, (flow, found.begin))
 

@@ -201,13 +201,12 @@ class Stitcher:
                 continue
             block, video = pieces[lane.pid], lane.codec.kind == "video"
             offsets = np.cumsum([0, *map(len, block.units)])[:-1]
-            es = bytearray(b"").join(block.units)
+            es = np.frombuffer(b"".join(block.units), np.uint8)
             if video:
                 made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
             else:
-                data = np.frombuffer(es, np.uint8)
-                frames = adts.frames(data, lane.config)
-                made[lane.pid] = units.audio(data, frames, offsets, block.pts)
+                frames = adts.frames(es, lane.config)
+                made[lane.pid] = units.audio(es, frames, offsets, block.pts)
             carried = self._carried[lane.pid]
             stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
             for unit, pts, dts in stamps:

@@ -15,7 +15,7 @@ BODY = PACKET - 4  # bytes behind the header of a packet
 
 def stream_bytes(
     packets: Packets, t: StreamPackets, kept: Mask, before: bytes = b""
-) -> tuple[bytearray, Index]:
+) -> tuple[Bytes, Index]:
     """Elementary stream of the kept packets behind what stands before, and where each PES of them
     begins in it.
     """
@@ -36,20 +36,18 @@ def stream_bytes(
     return _payloads(packets.rows, index, begins, before), offsets
 
 
-def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
+def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> Bytes:
     """All payloads as one.  From the last packet to the first, each is moved whole to where its
     payload ends: what that writes over in front belongs to packets that are still to come.
     """
     ends = len(before) + np.cumsum(PACKET - begins)
     front = len(before) + BODY
-    es = bytearray(BODY + int(ends[-1] if len(ends) else len(before)))
+    es = np.empty(BODY + int(ends[-1] if len(ends) else len(before)), np.uint8)
     bodies = np.ndarray(len(rows), f"V{BODY}", rows.data, 4, rows.strides[:1])
     places = np.ndarray(len(es) - BODY + 1, f"V{BODY}", es, 0, (1,))  # one at every byte
     places[ends[::-1]] = bodies[index[::-1]]
-    del places  # a bytearray that is looked at cannot be cut
-    es[BODY:front] = before
-    del es[:BODY]
-    return es
+    es[BODY:front] = np.frombuffer(before, np.uint8)
+    return es[BODY:]
 
 
 def first_bytes(packets: Packets, t: StreamPackets, ordinal: int) -> bytes:

@@ -29,7 +29,7 @@ def held(
     if one and (dts >= 0).all() and not repeated(pts, dts).any():
         return None
     es, pes = stream_bytes(packets, t, np.ones(len(t.index), np.bool_))
-    found = nals(np.frombuffer(es, np.uint8), codec.nal)
+    found = nals(es, codec.nal)
     owner = np.searchsorted(pes, found.begin[found.pictures[0]] - 3, side="right") - 1
     counts: Index = np.bincount(owner[owner >= 0], minlength=len(pes))
     return counts

@@ -25,7 +25,7 @@ def video(es: bytes, pes: list[int] | None = None) -> tuple[Units, list[bytes]]:
     """Units of a stream whose PES number n is stamped 100 n, and decoded 1 before."""
     begins = np.array([0] if pes is None else pes, np.intp)
     pts = 100 * np.arange(1, len(begins) + 1, dtype=np.int64)
-    return units.video(bytearray(es), begins, pts, pts - 1)
+    return units.video(np.frombuffer(es, np.uint8), begins, pts, pts - 1)
 
 
 def stored(nals: list[bytes]) -> bytes:
@@ -127,12 +127,25 @@ def test_a_stream_without_units_has_none():
     assert (len(made.sizes), len(made.pts), len(made.dts), made.digest, sets) == (0, 0, 0, 0, [])
 
 
-def test_the_stream_itself_is_left_alone():
-    es = bytearray(ts.access_unit(0, codes=(3,)))
-    before = bytes(es)
+@pytest.mark.parametrize("codes", [(3,), (4,)])
+def test_the_stream_itself_is_left_alone(codes):
+    es = np.frombuffer(ts.access_unit(0, codes=codes), np.uint8)  # that may only be read
     units.video(es, np.array([0]), np.array([0]), np.array([0]))
-    assert es == before
-    es += b"x"  # nothing holds on to it
+
+
+@pytest.mark.parametrize("codes", [(3,), (4,), (4, 3)])
+def test_in_place_the_units_are_the_same(codes):
+    parts = [ts.access_unit(n, codes=codes) for n in range(4)]
+    begins, stamps = np.cumsum([0, *map(len, parts)])[:-1], np.arange(4)
+    es = b"".join(parts)
+    apart, _ = units.video(np.frombuffer(es, np.uint8), begins, stamps, stamps)
+    own = np.frombuffer(bytearray(es), np.uint8)
+    here, _ = units.video(own, begins, stamps, stamps, in_place=True)
+    assert bytes(here.data) == bytes(apart.data) == stored_of_stream(es)
+    for name in ("digest", "foreign", "taken"):
+        assert getattr(here, name) == getattr(apart, name)
+    for name in ("sizes", "pts", "dts", "ends"):
+        assert np.array_equal(getattr(here, name), getattr(apart, name))
 
 
 def test_parameter_sets():
@@ -173,12 +186,13 @@ def test_stamps_belong_to_the_first_unit_that_begins_in_a_pes(es, pes, pts):
 def test_a_pes_without_a_stamp_gives_none():
     nothing = np.array([-1, 7, 8])
     pes = np.array([0, len(ONE), len(ONE + TWO)])
-    made, _ = units.video(bytearray(ONE + TWO + THREE), pes, nothing, nothing)
+    made, _ = units.video(np.frombuffer(ONE + TWO + THREE, np.uint8), pes, nothing, nothing)
     assert made.pts.tolist() == [-1, 7, 8]
 
 
 def test_a_long_stream_takes_little_time():
-    es = bytearray(b"".join(ts.access_unit(n % 30, seed=n % 7) for n in range(1000)) * 20)
+    parts = [ts.access_unit(n % 30, seed=n % 7) for n in range(1000)]
+    es = np.frombuffer(b"".join(parts) * 20, np.uint8)
     started = time.process_time()
     made, _ = units.video(es, np.array([0]), np.array([0]), np.array([0]))
     assert len(made.sizes) == 20_000
@@ -347,7 +361,7 @@ def test_channels_that_are_told_nowhere(frame):
 def test_which_pes_the_slices_of_each_picture_begin_in():
     parts = [ts.annex_b([IDR, AUD]), ts.annex_b([SLICE, REST]), ts.annex_b([SEI, SLICE, AUD])]
     begins = np.cumsum([0, *map(len, parts)])[:-1]
-    assert units.owners(bytearray(b"".join(parts)), begins, AVC).tolist() == [0, 1, 2]
+    assert units.owners(np.frombuffer(b"".join(parts), np.uint8), begins, AVC).tolist() == [0, 1, 2]
 
 
 def some(torn=(), filled=(), **told):
