@@ -51,7 +51,8 @@ _NOT_ITS_INPUT = (  # last messages where the machine, or ffmpeg itself, is to b
 class Muxer:
     """A running ffmpeg.  Leaving the context kills it unless :meth:`finish` returned.
 
-    MuxingError where it cannot be started, fails, or makes no progress for ``stall`` seconds;
+    MuxingError where it cannot be started, fails, or makes no progress for ``stall`` seconds, as
+    where it takes no whole ``PIECE`` of what it is fed with;
     RefusedError where it fails for its input; DiskFullError; FfmpegMissingError where it lacks a
     decoder.
     """

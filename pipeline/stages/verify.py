@@ -33,7 +33,6 @@ from pipeline.muxing.tracks import read_tracks
 from pipeline.stages.segments import read_full
 
 BLOCK = 1 << 20  # bytes that are read at a time
-LARGE = 8 << 20  # and for a digest of all
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
@@ -107,7 +106,7 @@ def _compared(
         findings += captions(movie, read, texts)
         infos = tuple(_info(pair.track, pair.lane) for pair in pairs)
     duration = round(movie.duration / movie.timescale, 6) if movie.timescale else 0.0
-    return Verified(size, "", duration, infos, proof, tuple(findings))
+    return Verified(size, duration=duration, tracks=infos, proof=proof, findings=tuple(findings))
 
 
 def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Progress) -> None:
@@ -122,13 +121,8 @@ def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Pro
 
 
 def _digest(path: Path) -> str:
-    """SHA-256, in blocks so large that it seldom waits for other threads."""
-    sha256 = hashlib.sha256()
-    buffer = np.empty(LARGE, np.uint8).data
-    with path.open("rb", buffering=0) as file:
-        while size := read_full(file, buffer):
-            sha256.update(buffer[:size])
-    return sha256.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _info(track: mp4.Track, lane: Lane) -> TrackInfo:

@@ -114,7 +114,6 @@ def test_progress_is_every_byte(made):
 def test_a_file_of_many_blocks_is_read_to_its_end(made, monkeypatch, block):
     result = made(Format.MP4)
     monkeypatch.setattr(verify, "BLOCK", block)
-    monkeypatch.setattr(verify, "LARGE", 3 * block)
     result.change(lambda data: data + bytes(-len(data) % block))  # the last block is full
 
     checked = result.check()
