@@ -4,13 +4,17 @@ import os
 import re
 from collections.abc import Iterable
 from itertools import takewhile
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UnsafePathError
 
 TRASH = ".trash/"  # in the root of a store: what was cleaned up and can still be restored
 
 _ABSOLUTE = re.compile(r"([A-Za-z]:)?/")
+_ETAG = re.compile(r"[!#-~]*")
+_ENDPOINT = re.compile(
+    r"https?://([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-?A-~]*)?", re.ASCII
+)
 
 
 def safe_key(key: str) -> str:
@@ -40,6 +44,24 @@ def printable(text: object) -> str:
 def percent_encoded(key: str) -> str:
     """A key as the path of a URI (RFC 3986 section 2.1), also one that is not UTF-8."""
     return quote(key, errors="surrogateescape")
+
+
+def is_etag(text: str) -> bool:
+    """Whether this can be an ETag, without its quotes (RFC 9110, 8.8.3; of obs-text nothing)."""
+    return _ETAG.fullmatch(text) is not None
+
+
+def is_endpoint(text: str) -> bool:
+    """Whether this is a URL that may come from anywhere and be given to any library: host, port and
+    path, in ASCII, without a password.
+    """
+    if not _ENDPOINT.fullmatch(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port beyond 65535, an address that is none
+        return False
 
 
 def common_folder(keys: Iterable[str]) -> str:

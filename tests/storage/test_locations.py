@@ -107,10 +107,13 @@ def test_an_azure_account_has_to_be_named(here, monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["az", "gs"])
-def test_an_endpoint_that_is_no_url_is_not_repeated(here, scheme, monkeypatch):
+@pytest.mark.parametrize(
+    "endpoint", ["user:secret@host", "http://secret:99999", "http://[secret", "http://secret é"]
+)
+def test_an_endpoint_that_is_no_url_is_not_repeated(here, scheme, endpoint, monkeypatch):
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     with pytest.raises(UsageError, match="write https://host") as excinfo:
-        open_storage(f"{scheme}://bucket/a", endpoint_url="user:secret@host")
+        open_storage(f"{scheme}://bucket/a", endpoint_url=endpoint)
     assert "secret" not in str(excinfo.value)
 
 

@@ -1,6 +1,5 @@
 """Stores of Azure and Google, opened: an account and its keys, an endpoint, and time limits."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +7,11 @@ from obstore import exceptions as failed
 from obstore.store import AzureStore, GCSStore
 
 from pipeline.errors import UsageError
-from pipeline.storage.names import printable
+from pipeline.storage.names import is_endpoint, printable
 from pipeline.storage.object_store.errors import CREDENTIALS
 from pipeline.storage.object_store.store import ObjectStorage
 
 _RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
-_ENDPOINT = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
 
 
 def connect_azure(
@@ -54,7 +52,7 @@ def _open(kind: Any, scheme: str, bucket: str, given: Any, *, endpoint_url: str 
         "allow_http": (endpoint_url or "").startswith("http://"),
     }
     config = {name: value for name, value in given.items() if value}
-    if endpoint_url and not _ENDPOINT.fullmatch(endpoint_url):
+    if endpoint_url and not is_endpoint(endpoint_url):  # obstore panics at some
         # not quoted: a mistyped endpoint may hold a password
         raise UsageError("the endpoint is no URL; write https://host or http://host:port")
     try:

@@ -18,7 +18,7 @@ from pipeline.errors import (
 )
 from pipeline.model import StoredObject
 from pipeline.storage import allowed, temporaries, unchanged
-from pipeline.storage.names import percent_encoded, printable, safe_key
+from pipeline.storage.names import is_etag, percent_encoded, printable, safe_key
 from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
@@ -74,6 +74,8 @@ class ObjectStorage:
         Raises ``ChangedError`` if it is no longer the one with this ETag.
         """
         where, full = f"read {self.url(key)}", self.full(key)
+        if etag and not is_etag(etag):  # obstore would panic
+            raise StorageError(f"{where}: its ETag holds characters that none may have")
         with self.errors(where):
             condition: Any = {"if_match": f'"{etag}"'} if etag else None
             answer = obstore.get(self.store, full, options=condition)

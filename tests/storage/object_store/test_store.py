@@ -67,6 +67,16 @@ def test_keys_that_obstore_would_write_otherwise_are_refused(azurite, source, ke
     assert list(storage.list()) == []
 
 
+@pytest.mark.parametrize("server", ["azurite", "gcs"])
+@pytest.mark.parametrize("etag", ["a\nb", "\0", "é"])
+def test_an_etag_that_none_can_be_is_an_error(request, server, source, etag):
+    storage = request.getfixturevalue(server).storage("etags")
+    storage.put(source, "a.ts", **MP4)
+    with pytest.raises(StorageError, match=r"read .*a\.ts: its ETag holds characters") as caught:
+        list(storage.open("a.ts", etag=etag))
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("size", [5, PART + 1], ids=["one request", "several parts"])
 def test_put_keeps_digest_and_content_type(azurite, source, size):
     with source.open("r+b") as file:
