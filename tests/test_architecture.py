@@ -87,7 +87,7 @@ DOORS = {
     "botocore": ("storage/s3/clients.py", "storage/s3/errors.py", "storage/s3/sqs.py"),
     "s3transfer": ("storage/s3/parts.py",),
     "urllib3": ("storage/s3/errors.py",),
-    "obstore": ("storage/object_store/",),
+    "obstore": ("storage/object_store/", "storage/s3/reading.py"),
     "m3u8": ("media/playlist/parse.py",),
     "cryptography": ("media/containers/aes128.py",),
     "ffmpeg": ("muxing/commands.py", "muxing/file_commands.py"),

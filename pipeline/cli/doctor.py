@@ -160,9 +160,20 @@ def boto3() -> Check:
 
     try:
         import_module("pipeline.storage.s3.store")
-        return Check("boto3", True, version("boto3"))
+        return Check("boto3", True, f"{version('boto3')}; {_downloads()}")
     except ImportError as error:
         return Check("boto3", False, str(error), "pip install --force-reinstall recpipe")
+
+
+def _downloads() -> str:
+    from importlib import import_module
+    from importlib.metadata import version
+
+    try:
+        import_module("pipeline.storage.s3.reading")
+        return f"downloads with obstore {version('obstore')}"
+    except ImportError:
+        return "downloads cost less with obstore: pip install 'recpipe[fast]'"
 
 
 def a_store(

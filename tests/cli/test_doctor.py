@@ -42,6 +42,18 @@ def test_a_slow_ffmpeg_is_no_problem_but_told(recpipe, monkeypatch):
     assert "fix: slow" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("there", "said"), [(True, "; downloads with obstore "), (False, "pip install 'recpipe[fast]'")]
+)
+def test_it_says_with_what_it_downloads(monkeypatch, there, said):
+    if not there:
+        monkeypatch.delitem(sys.modules, "pipeline.storage.s3.reading", raising=False)
+        monkeypatch.setitem(sys.modules, "obstore", None)
+    found = doctor.boto3()
+    assert found.ok
+    assert said in found.detail
+
+
 def test_an_ffmpeg_that_crashes_is_named_with_the_way_out(recpipe, tmp_path):
     broken = tmp_path / "ffmpeg"
     broken.write_text('#!/bin/sh\ncase "$*" in *-version*) exit 0 ;; esac\nkill -SEGV $$\n')

@@ -1,1 +1,1 @@
-"""Azure Blob Storage and Google Cloud Storage.  The only room that imports obstore."""
+"""Azure Blob Storage and Google Cloud Storage, through obstore."""

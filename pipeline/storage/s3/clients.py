@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.session import Session
+from botocore.utils import get_environ_proxies
 from msgspec import Struct
 
 from pipeline.agora import vendors
@@ -39,7 +41,8 @@ class Clients:
 
     def __init__(self, connections: int = 16) -> None:
         self._connections = connections
-        self._made: dict[S3Account, Any] = {}
+        self._made: dict[S3Account, tuple[Any, Session]] = {}
+        self._readers: dict[tuple[S3Account, str], Any] = {}
         self._lock = threading.Lock()
 
     def get(self, account: S3Account) -> Any:
@@ -48,9 +51,22 @@ class Clients:
         Raises ``UsageError`` for an endpoint that is no URL; for use within ``s3_errors``.
         """
         with self._lock:
-            if account not in self._made:
-                self._made[account] = _client(account, self._connections)
-            return self._made[account]
+            return self._of(account)[0]
+
+    def reader(self, account: S3Account, bucket: str) -> Any:
+        """Who reads a bucket's objects for less; None without obstore, and where it will not do.
+
+        Raises what ``get`` does.
+        """
+        with self._lock:
+            if (account, bucket) not in self._readers:
+                self._readers[account, bucket] = _reader(bucket, *self._of(account))
+            return self._readers[account, bucket]
+
+    def _of(self, account: S3Account) -> tuple[Any, Session]:
+        if account not in self._made:
+            self._made[account] = _client(account, self._connections)
+        return self._made[account]
 
 
 def profile_credentials(profile: str) -> Credentials:
@@ -63,7 +79,7 @@ def profile_credentials(profile: str) -> Credentials:
     return Credentials(keys.access_key, keys.secret_key, keys.token)
 
 
-def _client(account: S3Account, connections: int) -> Any:
+def _client(account: S3Account, connections: int) -> tuple[Any, Session]:
     general = Config(
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=connections,
@@ -77,7 +93,10 @@ def _client(account: S3Account, connections: int) -> Any:
             "aws_secret_access_key": credentials.secret_key,
             "aws_session_token": credentials.session_token,
         }
-    session = boto3.Session(profile_name=account.profile, region_name=account.region, **keys)
+    core = Session({"other_bundle": (None, "REQUESTS_CA_BUNDLE", None, None)})  # see _reader
+    session = boto3.Session(
+        botocore_session=core, profile_name=account.profile, region_name=account.region, **keys
+    )
     client = _of_session(session, account.endpoint_url, general)
     if not _ENDPOINT.fullmatch(client.meta.endpoint_url):  # wherever that was set
         client.close()
@@ -86,7 +105,20 @@ def _client(account: S3Account, connections: int) -> Any:
     if not host.endswith(AWS_HOSTS):  # also if the environment or the profile says where
         client.close()
         client = _of_session(session, account.endpoint_url, general.merge(_compatible(host)))
-    return client
+    return client, core
+
+
+def _reader(bucket: str, client: Any, session: Session) -> Any:
+    """None where boto3 is told of a proxy or of certificates, which obstore would not hear of."""
+    endpoint = client.meta.endpoint_url
+    bundles = [session.get_config_variable(name) for name in ("ca_bundle", "other_bundle")]
+    if get_environ_proxies(endpoint) or (any(bundles) and not endpoint.startswith("http://")):
+        return None
+    try:
+        from pipeline.storage.s3 import reading
+    except ImportError:
+        return None
+    return reading.reader_of(bucket, client, session)
 
 
 def host_of(client: Any) -> str:

@@ -52,13 +52,21 @@ class S3Storage:
     """
 
     def __init__(  # boto3 has no static types
-        self, bucket: str, prefix: str, client: Any, *, list_version: int = 2, ordered: bool = False
+        self,
+        bucket: str,
+        prefix: str,
+        client: Any,
+        *,
+        list_version: int = 2,
+        ordered: bool = False,
+        reader: Any = None,
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self.creates_once: bool | None = None
         self.shared = True
         self._client = client
+        self._reader = reader
         self._listing = "list_objects_v2" if list_version == 2 else "list_objects"
         self._ordered = ordered  # S3 promises the order; SeaweedFS lists folder by folder
         self._put_options: dict[str, Any] = {}
@@ -74,7 +82,9 @@ class S3Storage:
         """The same place; what is put there gets this storage class, these tags, and this mode of
         Object Lock until ``locked_until``, in seconds since the epoch (``PutObject`` of S3).
         """
-        placed = S3Storage(self.bucket, self.prefix, self._client, ordered=self._ordered)
+        placed = S3Storage(
+            self.bucket, self.prefix, self._client, ordered=self._ordered, reader=self._reader
+        )
         placed._listing, options = self._listing, placed._put_options
         if storage_class:
             options["StorageClass"] = storage_class
@@ -119,6 +129,15 @@ class S3Storage:
 
         Raises ``ChangedError`` if it is no longer the one with this ETag.
         """
+        boto = self._open(key, etag)
+        if self._reader is None or not etag:
+            return boto
+        read: Iterator[bytes] = self._reader.read(
+            self._full(key), etag, boto, where=f"read {self.url(key)}"
+        )
+        return read
+
+    def _open(self, key: str, etag: str | None) -> Iterator[bytes]:
         where = f"read {self.url(key)}"
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         with s3_errors(where):
@@ -342,13 +361,14 @@ def connect(
     """
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)
-        client = shared.get(S3Account(endpoint_url, region, profile, credentials))
+        account = S3Account(endpoint_url, region, profile, credentials)
+        client, reader = shared.get(account), shared.reader(account, bucket)
     host = host_of(client)
     vendor = vendors.of_host(host)
     version = list_version or (vendor.list_version if vendor else 2)
     # of Amazon's own, directory buckets list in no order
     ordered = host.endswith(AWS_HOSTS) and not bucket.endswith("--x-s3")
-    return S3Storage(bucket, prefix, client, list_version=version, ordered=ordered)
+    return S3Storage(bucket, prefix, client, list_version=version, ordered=ordered, reader=reader)
 
 
 def _etag(answer: Any) -> str | None:
