@@ -33,6 +33,7 @@ from pipeline.muxing.tracks import read_tracks
 from pipeline.stages.segments import read_full
 
 BLOCK = 1 << 20  # bytes that are read at a time
+HASHED = 8 << 20  # bytes that are hashed at a time: whoever plans meanwhile has Python's lock
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
@@ -121,8 +122,12 @@ def _walk(path: Path, wanted: Sequence[Piece], digests: list[int], progress: Pro
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = hashlib.sha256()
+    buffer = np.empty(HASHED, np.uint8).data
+    with path.open("rb", buffering=0) as file:
+        while size := read_full(file, buffer):
+            sha256.update(buffer[:size])
+    return sha256.hexdigest()
 
 
 def _info(track: mp4.Track, lane: Lane) -> TrackInfo:

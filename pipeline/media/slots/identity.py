@@ -139,12 +139,14 @@ def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
     pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
     return any(
-        all(not apart(mine, others) and _within(mine, others) for mine, others in both)
+        all(_within(mine, others) and not apart(mine, others) for mine, others in both)
         for both in (pairs, [pair[::-1] for pair in pairs])
     )
 
 
 def _within(mine: Ticks, others: Ticks) -> bool:
+    if len(mine) and not (others == mine[0]).any():  # mostly
+        return False
     return {*mine.tolist()} <= {*others.tolist()}  # to sort them, numpy would load a library
 
 
