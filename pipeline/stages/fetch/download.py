@@ -32,7 +32,7 @@ from pipeline.stages.segments import TOGETHER, read_into
 from pipeline.storage import Storage
 
 FETCHERS = 16
-WINDOW = 2 * FETCHERS  # objects that may be on their way, or wait for those before them
+WINDOW = 24  # objects that may be on their way, or wait for those before them
 HELD = 64 << 20  # bytes of these
 SPARE = 64 << 20  # bytes that must stay free beside what is fetched
 TRIES = 4
