@@ -111,8 +111,8 @@ def reader_of(bucket: str, client: Any, session: Any) -> Reader | None:
         return None
     style = (client.meta.config.s3 or {}).get("addressing_style")
     scheme, _, rest = endpoint.partition("://")
-    config: Any = {
-        "endpoint": f"{scheme}://{bucket}.{rest}" if style == "virtual" else endpoint,
+    config: Any = {  # the name that comes before all others, which it would take of the environment
+        "aws_endpoint_url_s3": f"{scheme}://{bucket}.{rest}" if style == "virtual" else endpoint,
         "region": client.meta.region_name,
         "virtual_hosted_style_request": style == "virtual",
     }

@@ -274,6 +274,16 @@ def test_the_main_thread_can_be_interrupted_and_so_asks_boto3():
         assert asked.each[2:] == ["b/b.ts"]
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"])
+def test_nobody_else_is_asked(no_aws, name):
+    with serving(lambda who, path: whole(b"elsewhere")) as (storage, elsewhere):
+        no_aws.setenv(name, storage._client.meta.endpoint_url)
+        with serving(lambda who, path: whole()) as (other, asked):
+            assert [read(other, key) for key in ("a.ts", "b.ts")] == [BODY] * 2
+            assert asked.each == ["b/a.ts", "o/a.ts", "o/b.ts"]
+        assert elsewhere.each == []
+
+
 def account(endpoint: str | None = "http://127.0.0.1:1") -> S3Account:
     return S3Account(endpoint, "us-east-1")
 
@@ -293,7 +303,7 @@ def account(endpoint: str | None = "http://127.0.0.1:1") -> S3Account:
 def test_a_bucket_is_asked_for_where_boto3_asks(endpoint, bucket, url, virtual):
     reader = Clients().reader(S3Account(endpoint, "eu-west-1"), bucket)
     config = reader._store.config
-    assert (config["endpoint"], config["region"]) == (url, "eu-west-1")
+    assert (config["endpoint_url_s3"], config["region"]) == (url, "eu-west-1")
     assert str(config["virtual_hosted_style_request"]).lower() == str(virtual).lower()
     assert "secret_access_key" not in config
 
