@@ -2,7 +2,7 @@
 
 import re
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -16,6 +16,9 @@ from pipeline.agora.stores import Credentials
 from pipeline.errors import UsageError
 from pipeline.storage.names import printable
 from pipeline.storage.s3.errors import s3_errors
+
+if TYPE_CHECKING:
+    from pipeline.storage.s3.reading import Reader
 
 # whatever else may stand in front of an @ is a password that no mask finds
 _ENDPOINT = re.compile(
@@ -42,7 +45,7 @@ class Clients:
     def __init__(self, connections: int = 16) -> None:
         self._connections = connections
         self._made: dict[S3Account, tuple[Any, Session]] = {}
-        self._readers: dict[tuple[S3Account, str], Any] = {}
+        self._readers: dict[tuple[S3Account, str], Reader | None] = {}
         self._lock = threading.Lock()
 
     def get(self, account: S3Account) -> Any:
@@ -53,7 +56,7 @@ class Clients:
         with self._lock:
             return self._of(account)[0]
 
-    def reader(self, account: S3Account, bucket: str) -> Any:
+    def reader(self, account: S3Account, bucket: str) -> "Reader | None":
         """Who reads a bucket's objects for less; None without obstore, and where it will not do.
 
         Raises what ``get`` does.
@@ -108,7 +111,7 @@ def _client(account: S3Account, connections: int) -> tuple[Any, Session]:
     return client, core
 
 
-def _reader(bucket: str, client: Any, session: Session) -> Any:
+def _reader(bucket: str, client: Any, session: Session) -> "Reader | None":
     """None where boto3 is told of a proxy or of certificates, which obstore would not hear of."""
     endpoint = client.meta.endpoint_url
     bundles = [session.get_config_variable(name) for name in ("ca_bundle", "other_bundle")]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
@@ -29,6 +29,9 @@ from pipeline.storage.s3.parts import PART
 from pipeline.storage.s3.trials import S3Trials
 from pipeline.storage.s3.versions import S3Versions, protection_of
 from pipeline.storage.sending import Counted, Sent, unseen
+
+if TYPE_CHECKING:
+    from pipeline.storage.s3.reading import Reader
 
 CHUNK = 1 << 20  # bytes
 
@@ -59,7 +62,7 @@ class S3Storage:
         *,
         list_version: int = 2,
         ordered: bool = False,
-        reader: Any = None,
+        reader: "Reader | None" = None,
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
@@ -132,10 +135,7 @@ class S3Storage:
         boto = self._open(key, etag)
         if self._reader is None or not etag:
             return boto
-        read: Iterator[bytes] = self._reader.read(
-            self._full(key), etag, boto, where=f"read {self.url(key)}"
-        )
-        return read
+        return self._reader.read(self._full(key), etag, boto, where=f"read {self.url(key)}")
 
     def _open(self, key: str, etag: str | None) -> Iterator[bytes]:
         where = f"read {self.url(key)}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from botocore.session import Session
 
+from pipeline.agora.stores import Credentials
 from pipeline.errors import ChangedError, DeniedError, NotFoundError, StorageError
 from pipeline.storage.s3 import reading
 from pipeline.storage.s3.clients import Clients, S3Account
@@ -346,8 +347,6 @@ def test_without_keys_boto3_says_so(no_aws):
 
 
 def test_keys_are_those_of_the_account():
-    from pipeline.agora.stores import Credentials
-
     keys = Credentials("its-own", "its-secret", "its-token")
     store = Clients().reader(S3Account("http://127.0.0.1:1", None, None, keys), "b")._store
     given = store.credential_provider()
