@@ -25,7 +25,7 @@ from pipeline.media.track import Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import NULL_PID, PACKET, Packets
-from pipeline.media.ts.pes import StreamPackets, pes_sizes, pes_stamps
+from pipeline.media.ts.pes import StreamPackets, pes_sizes
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Proof, Severity
 
@@ -138,15 +138,14 @@ class _LaneReader:
             return
         self._follow(segment.packets)
         _check_pes(segment.packets, t)
-        pts, dts, wrong = pes_stamps(t.header)
-        if wrong.any():
+        if t.unmarked.any():
             raise Malformed("a time stamp whose marker bits are wrong")
         es, at = stream_bytes(segment.packets, t, np.ones(len(t.index), np.bool_), self._es)
         framed = self._lane.codec.carriage is not Carriage.ADTS
         if framed and not self._es and at[:1].tolist() != [0]:
             raise Malformed("bytes that belong to no PES")
         self._pes = np.append(self._pes, at)
-        self._pts, self._dts = np.append(self._pts, pts), np.append(self._dts, dts)
+        self._pts, self._dts = np.append(self._pts, t.pts), np.append(self._dts, t.dts)
         self._take(es, last=False)
 
     def end(self) -> list[Stretch]:

@@ -13,7 +13,7 @@ from pipeline.media.es.codecs import Codec
 from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, among, nal_units
 from pipeline.media.ts.elementary import elementary
-from pipeline.media.ts.packets import PACKET, Packets, random_access
+from pipeline.media.ts.packets import PACKET, Packets
 from pipeline.media.ts.pes import StreamPackets
 
 CODE = b"\0\0\1"  # H.264 Annex B
@@ -50,9 +50,7 @@ def _configs(packets: Packets, t: StreamPackets, codec: Codec) -> Iterator[bytes
     """Of the first PES with sound, of pictures that are marked."""
     audio = codec.kind == "audio"
     for ordinal in (
-        range(min(LOOK, len(t.starts)))
-        if audio
-        else np.flatnonzero(_marked(packets, t))[:4].tolist()
+        range(min(LOOK, len(t.starts))) if audio else np.flatnonzero(_marked(t))[:4].tolist()
     ):
         config = codec.config(_head(packets, t, ordinal))
         if config is not None:
@@ -66,7 +64,7 @@ def _of_pictures(packets: Packets, t: StreamPackets, codec: Codec, opening: byte
     turns: list[int] = []
     first = config = None
     heads = _heads(packets, t)
-    asked = _marked(packets, t)
+    asked = _marked(t)
     asked[heads.showing(syntax)] = True
     left = np.flatnonzero(asked)
     while len(left):
@@ -136,9 +134,9 @@ def _before_picture(head: bytes, syntax: NalSyntax) -> bytes:
     return head[: last + 2] if whole and syntax.is_picture(head[last:]) else b""
 
 
-def _marked(packets: Packets, t: StreamPackets) -> Mask:
+def _marked(t: StreamPackets) -> Mask:
     """The first PES, and those that say that decoding can begin there."""
-    marked = random_access(packets, t.index[t.starts])
+    marked = t.entries.copy()
     marked[0] = True
     return marked
 

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, median, signed
-from pipeline.media.ts.packets import PACKET, Packets
+from pipeline.media.ts.packets import PACKET, Packets, random_access
 from pipeline.media.ts.pes_header import WIDTH, begun, plain, put_right
 from pipeline.media.ts.repeats import ROUND, equal, may_be_rounds, rounds_again, sent_again
 from pipeline.media.ts.time_fields import stamps
@@ -24,7 +25,11 @@ class StreamPackets(Struct, frozen=True, eq=False):
     broken: Index  # positions in ``index`` in front of which packets are missing
     starts: Index  # positions in ``index`` where a PES begins
     header: Bytes  # (k, 19) first bytes of every PES, put right
-    mended: Mask  # headers that were
+    pts: Ticks  # (k,), -1 for none
+    dts: Ticks
+    unmarked: Mask  # (k,) stamps that are none, as their marker bits are wrong
+    entries: Mask  # (k,) whether random_access_indicator is set
+    mended: Mask  # headers that were put right
     repeats: Index  # rows that were there before
     lost: int  # packets missing at least
     unannounced: int  # PES that begin in a packet which does not say so
@@ -54,11 +59,16 @@ def track(packets: Packets, pid: int, *moved: int) -> StreamPackets:
     broken[at[~good]] = True
     broken[_stuffing_as_payload(packets, kept, at)] = True
     header, mended = put_right(header[good])
+    pts, dts, unmarked = pes_stamps(header)
     return StreamPackets(
         index=kept,
         broken=np.flatnonzero(broken),
         starts=at[good],
         header=header[:, :19],
+        pts=pts,
+        dts=dts,
+        unmarked=unmarked,
+        entries=random_access(packets, kept[at[good]]),
         mended=mended,
         repeats=repeats,
         lost=lost,
@@ -90,17 +100,26 @@ def track_in_each(
         return None
     firsts = np.searchsorted(at, cuts)
     none, right = index[:0], np.zeros(len(at), np.bool_)
-    whole = StreamPackets(index, none, at, header[:, :19], right, none, 0, 0, 0)
-    found = []
-    for row, (a, b), (c, d) in zip(
-        rows[:-1], pairwise(cuts.tolist()), pairwise(firsts.tolist()), strict=True
-    ):
-        starts = at[c:d] - a
-        found.append(
-            StreamPackets(
-                index[a:b] - row, none, starts, header[c:d, :19], right[c:d], none, 0, 0, 0
-            )
+    stamps, entries = pes_stamps(header), random_access(packets, index[at])
+    whole = StreamPackets(
+        *(index, none, at, header[:, :19], *stamps, entries, right), none, 0, 0, 0
+    )
+    found = [
+        replace(
+            whole,
+            index=index[a:b] - row,
+            starts=at[c:d] - a,
+            header=whole.header[c:d],
+            pts=whole.pts[c:d],
+            dts=whole.dts[c:d],
+            unmarked=whole.unmarked[c:d],
+            entries=entries[c:d],
+            mended=right[c:d],
         )
+        for row, (a, b), (c, d) in zip(
+            rows[:-1], pairwise(cuts.tolist()), pairwise(firsts.tolist()), strict=True
+        )
+    ]
     return whole, found
 
 

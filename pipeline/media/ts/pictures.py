@@ -12,11 +12,8 @@ from pipeline.media.ts.packets import Packets
 from pipeline.media.ts.pes import StreamPackets
 
 
-def held(
-    packets: Packets, t: StreamPackets, codec: Codec | None, stamps: tuple[Ticks, Ticks]
-) -> Index | None:
-    """How many pictures begin in each PES, whose ``stamps`` are PTS and DTS; None where each holds
-    one, as nearly always.
+def held(packets: Packets, t: StreamPackets, codec: Codec | None) -> Index | None:
+    """How many pictures begin in each PES; None where each holds one, as nearly always.
 
     That is seen by the stamps and by a PES in the middle.
     """
@@ -24,9 +21,8 @@ def held(
         return None
     middle = (len(t.starts) - 1) // 2  # the last one may go on in the next segment
     end = int(t.starts[middle + 1]) if middle + 1 < len(t.starts) else len(t.index)
-    pts, dts = stamps
     one = codec.count(elementary(packets, t, int(t.starts[middle]), end)) == 1
-    if one and (dts >= 0).all() and not repeated(pts, dts).any():
+    if one and (t.dts >= 0).all() and not repeated(t.pts, t.dts).any():
         return None
     es, pes = stream_bytes(packets, t, np.ones(len(t.index), np.bool_))
     found = nals(es, codec.nal)
@@ -44,9 +40,9 @@ def repeated(pts: Ticks, dts: Ticks) -> Mask:
     return found
 
 
-def said_once(pts: Ticks, dts: Ticks, counts: Index | None) -> tuple[Ticks, Ticks]:
-    """Stamps without those of PES that go on with a picture and tell its stamps again."""
+def said_once(t: StreamPackets, counts: Index | None) -> tuple[Ticks, Ticks]:
+    """PTS and DTS without those of PES that go on with a picture and tell its stamps again."""
     if counts is None:
-        return pts, dts
-    again = repeated(pts, dts) & (counts == 0)
-    return np.where(again, -1, pts), np.where(again, -1, dts)
+        return t.pts, t.dts
+    again = repeated(t.pts, t.dts) & (counts == 0)
+    return np.where(again, -1, t.pts), np.where(again, -1, t.dts)

@@ -1,7 +1,7 @@
 """PAT and PMT (ISO/IEC 13818-1 clause 2.4.4).  Long: they are read and written here."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
@@ -93,6 +93,23 @@ def read(packets: Packets) -> tuple[Program, list[Finding]]:
     if len(many) > 1:  # the first that is there; choosing one is nobody's business here
         said = [program for program in said if program.pmt_pid == said[0].pmt_pid]
     return _as_one(said, tuple(pmt_pids), findings), findings
+
+
+def read_in_each(packets: Packets, rows: Sequence[int]) -> tuple[Program, list[Finding]] | None:
+    """What ``read`` tells of each of several segments, of which ``rows`` tells where each begins
+    and the last one ends; None unless they repeat the same packets of tables.
+    """
+    program, findings = read(packets.between(rows[0], rows[1]))
+    for pid in (PAT_PID, *program.tables):
+        index = np.flatnonzero((packets.pid == pid) & packets.payload)
+        cuts = np.searchsorted(index, rows)
+        words = packets.rows[index, 4:].view(np.uint64)
+        start = packets.start[index]
+        repeated = (words == words[:1]).all() and (start == start[:1]).all()
+        whole = packets.unit_start[index].all()  # each table in one packet
+        if not (repeated and whole and (cuts[1:] > cuts[:-1]).all()):
+            return None
+    return program, findings
 
 
 def _pmts(packets: Packets, pid: int, findings: list[Finding]) -> list[Program]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.media.clock import Index, Mask, signed
+from pipeline.media.clock import Index, signed
 from pipeline.media.finding_ids import IDS
 from pipeline.media.ts import psi
 from pipeline.media.ts.packets import FIRST_PID, NULL_PID, PACKET, Framing, Packets, causes
@@ -78,7 +78,7 @@ def of_tables(packets: Packets, program: psi.Program) -> Iterator[Finding]:
 
 
 def of_stream(
-    t: StreamPackets, pid: int, unmarked: Mask, *, sizes: tuple[Index, Index], packets: int
+    t: StreamPackets, pid: int, *, sizes: tuple[Index, Index], packets: int
 ) -> Iterator[Finding]:
     """What is wrong with one stream: its counters (TR 101 290, 1.4), its PES and their stamps
     (2.4.3.7); ``sizes`` are the PES of another length than they declare, and those of them by which
@@ -108,7 +108,7 @@ def of_stream(
     if not len(t.starts):
         detail = f"{len(t.index)} packets without one PES header"
         yield Finding("PES_NONE", Severity.ERROR, pid=pid, detail=detail)
-    if count := int(np.count_nonzero(unmarked)):
+    if count := int(np.count_nonzero(t.unmarked)):
         detail = "PES whose time stamp is not one"
         yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
     wrong, lacking = sizes

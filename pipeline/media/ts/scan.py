@@ -22,7 +22,7 @@ from pipeline.media.ts import psi, rules
 from pipeline.media.ts.elementary import elementary, first_bytes
 from pipeline.media.ts.packets import FIRST_PID, NULL_PID, PACKET, Framing, Packets
 from pipeline.media.ts.parameters import parameters
-from pipeline.media.ts.pes import StreamPackets, misdeclared, pes_stamps, stuffed
+from pipeline.media.ts.pes import StreamPackets, misdeclared, stuffed
 from pipeline.media.ts.pictures import held, said_once
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
@@ -159,7 +159,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
             name, len(data), findings=(Finding("NOT_TS", Severity.ERROR, name, detail=detail),)
         )
     packets = segment.packets
-    program, found = psi.read(packets)
+    program, found = segment.tables
     findings = [*rules.of_framing(frame, len(data)), *rules.of_packets(packets), *found]
     streams = {}
     begins = np.flatnonzero(packets.unit_start & packets.payload)
@@ -169,7 +169,8 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
         streams[pids[0]] = stream
         findings += said
     program = psi.shared(_as_heard(program, streams))
-    findings += [*rules.of_clocks(packets), *rules.of_tables(packets, program)]
+    if not (segment.among and segment.among.flawless):
+        findings += [*rules.of_clocks(packets), *rules.of_tables(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
     ended = all(stream.filled or stream.whole for stream in streams.values())
@@ -270,16 +271,13 @@ def _stream(
     if codec and codec.kind == "audio":
         ordinals = range(min(HEADS, len(t.starts)))
         codec = heard(codec, [first_bytes(packets, t, k)[:HEAD] for k in ordinals])
-    pts, dts, unmarked = pes_stamps(t.header)
-    counts = held(packets, t, codec, (pts, dts))
-    pts, dts = said_once(pts, dts, counts)
+    counts = held(packets, t, codec)
+    pts, dts = said_once(t, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
     wrong_size, lacking, short, hidden = misdeclared(packets, t, dts)
     damaged = (np.searchsorted(t.starts, t.broken, side="left") - 1).tolist()
     told = parameters(packets, t, codec, units)
-    findings = list(
-        rules.of_stream(t, pid, unmarked, sizes=(wrong_size, lacking), packets=len(packets.rows))
-    )
+    findings = list(rules.of_stream(t, pid, sizes=(wrong_size, lacking), packets=len(packets.rows)))
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])

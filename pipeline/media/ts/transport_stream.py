@@ -5,8 +5,11 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 from pipeline.media.clock import Bytes
+from pipeline.media.ts import rules
 from pipeline.media.ts.packets import LOCK, PACKET, Framing, Packets, columns, framing
 from pipeline.media.ts.pes import StreamPackets, track, track_in_each
+from pipeline.media.ts.psi import Program, read, read_in_each
+from pipeline.model import Finding
 
 
 class TransportStream:
@@ -34,6 +37,11 @@ class TransportStream:
         """Their header fields."""
         return self.among.packets[self._number] if self.among else columns(self.framing.rows)
 
+    @cached_property
+    def tables(self) -> tuple[Program, list[Finding]]:
+        """The program they tell of, and what is wrong with them."""
+        return (self.among and self.among.tables) or read(self.packets)
+
     def track(self, *pids: int) -> StreamPackets:
         """One stream of it, under the PIDs it has one after the other."""
         if pids not in self._tracks:
@@ -58,6 +66,19 @@ class SideBySide:
     def packets(self) -> list[Packets]:
         """Those of each."""
         return [self.together.between(begin, end) for begin, end in pairwise(self.rows)]
+
+    @cached_property
+    def tables(self) -> tuple[Program, list[Finding]] | None:
+        """What the tables of each tell, if they are the same in all."""
+        return read_in_each(self.together, self.rows)
+
+    @cached_property
+    def flawless(self) -> bool:
+        """Whether clocks and tables break no rule in all of them as one, and so in none."""
+        packets, tables = self.together, self.tables
+        return tables is not None and not (
+            any(rules.of_clocks(packets)) or any(rules.of_tables(packets, tables[0]))
+        )
 
     def track(self, pid: int, number: int | None = None) -> StreamPackets | None:
         """A stream of one of them, or of all as one, if each has it whole."""

@@ -12,7 +12,7 @@ from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Lane
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packets import columns
-from pipeline.media.ts.pes import pes_stamps, track
+from pipeline.media.ts.pes import track
 from pipeline.media.ts.time_fields import pcr_bases
 from pipeline.media.ts.writing.packetize import audio_pes, blank, clock, packetize, video_pes
 from tests import ts
@@ -222,5 +222,5 @@ def test_packets_that_go_on_with_a_pes():
 
 def test_a_picture_without_a_stamp():
     one = work(stream(ts.VIDEO, video_pes(ES, -1, -1)), ts.VIDEO, [-1])
-    assert pes_stamps(one.track.header)[0].tolist() == [-1]
+    assert one.track.pts.tolist() == [-1]
     assert elementary(one.packets, one.track, 0, len(one.track.index)) == ES

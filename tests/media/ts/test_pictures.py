@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.ts.packets import columns
-from pipeline.media.ts.pes import pes_stamps, track
+from pipeline.media.ts.pes import track
 from pipeline.media.ts.pictures import held, repeated, said_once
 from tests import ts
 
@@ -20,9 +20,8 @@ def counted(*pes: tuple[list[bytes], int | None], codec=H264):
         made += ts.packets(ts.VIDEO, ts.pes(0xE0, ts.annex_b(nals), stamp), len(made))
     packets = columns(np.frombuffer(b"".join(made), np.uint8).reshape(-1, 188))
     t = track(packets, ts.VIDEO)
-    pts, dts, _ = pes_stamps(t.header)
-    counts = held(packets, t, codec, (pts, dts))
-    left, _ = said_once(pts, dts, counts)
+    counts = held(packets, t, codec)
+    left, _ = said_once(t, counts)
     return None if counts is None else counts.tolist(), left.tolist()
 
 

@@ -128,6 +128,79 @@ def test_a_fault_in_one_is_found_and_leaves_the_others_as_they_are(number, fault
     assert [*map(told, together(segments))] == [told(alone(one)) for one in segments]
 
 
+def table(segment, pid, made):
+    """The segment with these packets in place of those of a table."""
+    rows = [segment[at : at + ts.PACKET] for at in range(0, len(segment), ts.PACKET)]
+    for at in reversed(packets_of(pid, segment)):
+        rows[at : at + 1] = made
+        made = []
+    return b"".join(rows)
+
+
+def clocked(segment, nth, base):
+    """The segment with another PCR in the nth packet that has one."""
+    data = bytearray(segment)
+    at = [
+        row
+        for row in range(0, len(data), ts.PACKET)
+        if data[row + 3] & 0x20 and data[row + 4] >= 7 and data[row + 5] & 0x10
+    ][nth]
+    data[at + 6 : at + 12] = (base << 15 | 0x7E00).to_bytes(6, "big")
+    return bytes(data)
+
+
+def tables_of(*made, pid=ts.PMT, first=0):
+    return [
+        one for n, each in enumerate(made, first) for one in ts.table_packets(pid, each, n & 15)
+    ]
+
+
+USUAL = ts.pmt({VIDEO: ts.H264, AUDIO: ts.AAC}, pcr_pid=VIDEO)
+OTHER = ts.pmt({VIDEO: ts.H264, AUDIO: 0x03}, pcr_pid=VIDEO)
+TABLES = {
+    "as the others": lambda s: table(s, ts.PMT, tables_of(USUAL)),
+    "said again": lambda s: table(s, ts.PMT, tables_of(USUAL, USUAL, USUAL)),
+    "with another stream": lambda s: table(s, ts.PMT, tables_of(OTHER)),
+    "that change": lambda s: table(s, ts.PMT, tables_of(USUAL, OTHER)),
+    "that change and change back": lambda s: table(s, ts.PMT, tables_of(USUAL, OTHER, USUAL)),
+    "without a PMT": lambda s: table(s, ts.PMT, []),
+    "without a PAT": lambda s: table(s, 0, []),
+    "of another program": lambda s: table(s, 0, tables_of(ts.pat({2: ts.PMT}), pid=0)),
+    "of two programs": lambda s: table(s, 0, tables_of(ts.pat({1: ts.PMT, 2: 99}), pid=0)),
+    "elsewhere": lambda s: table(s, 0, tables_of(ts.pat({1: 99}), pid=0)),
+    "whose checksum is wrong": lambda s: table(s, ts.PMT, tables_of(USUAL[:-1] + b"x")),
+    "over two packets": lambda s: table(s, ts.PMT, ts.table_packets(ts.PMT, USUAL + b"\xff" * 200)),
+    "behind padding": lambda s: table(
+        s, ts.PMT, ts.table_packets(ts.PMT, USUAL, pointer=b"\xff" * 9)
+    ),
+    "of which some are lost": lambda s: table(
+        s, ts.PMT, [*tables_of(USUAL), *tables_of(USUAL, first=3)]
+    ),
+    "whose clock runs back": lambda s: clocked(s, 5, 90),
+    "whose clock begins early": lambda s: clocked(s, 0, 90),
+    "whose clock ends late": lambda s: clocked(s, -1, 2**32),
+}
+
+
+@pytest.mark.parametrize("which", [{0}, {1}, {3}, {1, 3}, {0, 1, 2, 3}])
+@pytest.mark.parametrize("what", TABLES)
+def test_tables_and_clocks(what, which):
+    segments = [TABLES[what](s) if n in which else s for n, s in enumerate(recording())]
+    streams = together(segments)
+    assert [*map(told, streams)] == [told(alone(one)) for one in segments]
+    assert all(shared(streams))
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_tables_that_are_the_same_in_all_are_read_once(anew):
+    streams = together(recording(anew=anew))
+    assert all(stream.tables is streams[0].tables for stream in streams)
+    assert streams[0].among.flawless
+    changed = together([*recording(anew=anew)[:-1], TABLES["that change"](recording()[-1])])
+    assert changed[0].among.tables is None
+    assert not changed[0].among.flawless
+
+
 @given(st.lists(st.tuples(st.integers(0, 2**18), st.integers(0, 7)), min_size=1, max_size=6))
 def test_flipped_bits(bits):
     segments = recording()

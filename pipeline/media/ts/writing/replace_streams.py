@@ -9,7 +9,7 @@ from pipeline.media.clock import MODULO, Bytes, signed
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packets import Packets, columns, framing
-from pipeline.media.ts.pes import pes_stamps, track, untrusted
+from pipeline.media.ts.pes import track, untrusted
 from pipeline.media.ts.writing import mux as transport
 from pipeline.media.ts.writing.mux import Sample
 
@@ -50,7 +50,6 @@ def _kept(packets: Packets, pid: int, new_pid: int) -> Blocks:
     not be trusted, which tells of others.
     """
     t = track(packets, pid)
-    _, dts, _ = pes_stamps(t.header)
     index = np.union1d(t.index, untrusted(packets, pid))
     blocks: Blocks = []
     bounds = [0, *np.searchsorted(index, t.index[t.starts]).tolist(), len(index)]
@@ -58,7 +57,7 @@ def _kept(packets: Packets, pid: int, new_pid: int) -> Blocks:
         rows = packets.rows[index[begin:end]].copy()
         rows[:, 1] = rows[:, 1] & 0xE0 | new_pid >> 8
         rows[:, 2] = new_pid & 0xFF
-        blocks.append((int(dts[place - 1]) if place else -1, new_pid, rows))
+        blocks.append((int(t.dts[place - 1]) if place else -1, new_pid, rows))
     return blocks
 
 
@@ -66,10 +65,9 @@ def samples(data: Bytes, pid: int) -> list[Sample]:
     """What the PES of a stream hold, with their stamps; those without a stamp are left out."""
     packets = columns(framing(data).rows)
     t = track(packets, pid)
-    pts, dts, _ = pes_stamps(t.header)
     bounds = [*t.starts.tolist(), len(t.index)]
     return [
-        Sample(int(pts[k]), int(dts[k]), elementary(packets, t, bounds[k], bounds[k + 1]))
+        Sample(int(t.pts[k]), int(t.dts[k]), elementary(packets, t, bounds[k], bounds[k + 1]))
         for k in range(len(t.starts))
-        if pts[k] >= 0
+        if t.pts[k] >= 0
     ]

@@ -17,9 +17,8 @@ from pipeline.media.ts.packets import (
     Packets,
     columns,
     framing,
-    random_access,
 )
-from pipeline.media.ts.pes import pes_stamps, track
+from pipeline.media.ts.pes import track
 from pipeline.media.ts.writing.packetize import audio_pes, packetize
 
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
@@ -134,7 +133,7 @@ def _mixed(packets: Packets, place: CutPoint) -> Iterator[_Mixed]:
         if not 0 < at < len(t.starts) or t.header[at, 3] & 0xE0 != SOUND:
             continue
         begin, end = int(t.starts[at - 1]), int(t.starts[at])
-        es, pts = elementary(packets, t, begin, end), int(pes_stamps(t.header)[0][at - 1])
+        es, pts = elementary(packets, t, begin, end), int(t.pts[at - 1])
         frames, size = adts.alike(es)
         if pts < 0 or not 0 < size < len(es) or adts.fixed_part(es[size:]) is None:
             continue
@@ -154,7 +153,7 @@ def _straddling(packets: Packets, place: CutPoint) -> Iterator[_Mixed]:
             continue
         begin, middle, end = np.append(t.starts, len(t.index))[at - 1 : at + 2].tolist()
         es, following = elementary(packets, t, begin, middle), elementary(packets, t, middle, end)
-        stamps = pes_stamps(t.header)[0][at - 1 : at + 1].tolist()
+        stamps = t.pts[at - 1 : at + 1].tolist()
         heads = t.header[at - 1 : at + 1].astype(np.int64)
         declared = (heads[:, 4] << 8 | heads[:, 5]) - 3 - heads[:, 8]
         if min(stamps) < 0 or declared.tolist() != [len(es), len(following)]:
@@ -221,8 +220,8 @@ def _entries(packets: Packets, pid: int) -> _Entries:
     front of the first PES.
     """
     t = track(packets, pid)
-    pts, rows = pes_stamps(t.header)[0], t.index[t.starts]
-    enter = random_access(packets, rows) | (t.header[:, 3] & 0xE0 == SOUND)
+    pts, rows = t.pts, t.index[t.starts]
+    enter = t.entries | (t.header[:, 3] & 0xE0 == SOUND)
     enter[:1] = False
     return _Entries(rows[pts >= 0], pts[pts >= 0], enter[pts >= 0])
 
