@@ -14,9 +14,11 @@ from pipeline.cli.ping import pinging
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.options import Options
     from pipeline.jobs.outcomes import Outcome
     from pipeline.ledger.ledger import Ledger
     from pipeline.storage import Storage
+    from pipeline.watch.conversion.prefetch import Prefetcher
     from pipeline.watch.daemon import Watch
     from pipeline.watch.discovery.notifications import Events
 
@@ -143,7 +145,6 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     from pipeline.muxing.locate import locate
     from pipeline.watch import daemon, notify
     from pipeline.watch.conversion.claimed import WorkContext
-    from pipeline.watch.conversion.prefetch import Prefetcher
     from pipeline.watch.discovery.readiness import Patience
     from pipeline.watch.discovery.store_watcher import StoreWatcher
 
@@ -171,7 +172,7 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
             most=chosen["max_attempts"],
             naming=naming(chosen["name"]),
         ),
-        follower=Prefetcher(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
+        follower=_follower(how, chosen["spool_limit"], ledger, where),
         as_json=_as_json(chosen),
         jobs=jobs,
         lease=chosen["lease"],
@@ -180,6 +181,19 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
         events=_events(chosen),
         told=told,
     )
+
+
+def _follower(how: "Options", limit: int, ledger: "Ledger", to: str) -> "Prefetcher | None":
+    from pipeline.ledger import discovery
+    from pipeline.ledger.states import FINAL
+    from pipeline.watch.conversion.prefetch import Prefetcher
+    from pipeline.watch.discovery import observation
+
+    def done(seen: observation.Observation) -> bool:
+        found = discovery.known(ledger, to, [observation.source(seen.recording)])
+        return any(known.state in FINAL for known in found.values())
+
+    return Prefetcher(how, limit, done) if limit else None
 
 
 def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator["Storage"]:

@@ -181,7 +181,6 @@ def _ended(
         if stopping():  # its ffmpeg was ended by us
             raise KeyboardInterrupt
         return _failed(context, claim, outcome)
-    forget(task.look.recording, context.options)
     try:
         return _commit(context, claim, outcome, task.key)
     except LeaseLostError:
@@ -190,6 +189,8 @@ def _ended(
         raise
     except RecpipeError as error:
         return _failed(context, claim, Failure(claim.name, claim.source, error))
+    finally:  # only now: whoever fetches it meanwhile sees afterwards that it is done
+        forget(task.look.recording, context.options)
 
 
 def _options(context: WorkContext, claim: Claim, look: Observation) -> Options:

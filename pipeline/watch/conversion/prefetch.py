@@ -6,7 +6,7 @@ stay.
 
 import re
 import shutil
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -41,11 +41,12 @@ class _Kept(Struct, frozen=True):
 class Prefetcher:
     """Fetches in the background, one recording after the other, while others are converted.
 
-    ``limit`` is the size of the spool in bytes.
+    ``limit`` is the size of the spool in bytes; ``done`` tells whether a recording needs nothing
+    any more, as of now: another watcher may have published it.
     """
 
-    def __init__(self, options: Options, limit: int) -> None:
-        self._options, self._limit = options, limit
+    def __init__(self, options: Options, limit: int, done: Callable[[Observation], bool]) -> None:
+        self._options, self._limit, self._done = options, limit, done
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="follow")
         self._at: Future[None] | None = None
         self._stop = False
@@ -101,16 +102,21 @@ class Prefetcher:
         for at in range(0, len(new), AT_ONCE):
             if self._stop:
                 return
-            self._fetch(storage, folder, new[at : at + AT_ONCE])
+            self._fetch(storage, seen, new[at : at + AT_ONCE])
 
-    def _fetch(self, storage: Storage, folder: Path, some: Sequence[StoredObject]) -> None:
+    def _fetch(self, storage: Storage, seen: Observation, some: Sequence[StoredObject]) -> None:
         room = sweep(self._options.spool, self._limit, needed=sum(o.size for o in some))
         if not room:
             return
+        folder = spool_of(seen.recording, self._options)
         with locked_at_once(self._options.spool, str(folder)) as ours:
-            if ours:  # else it is being converted, or another watcher follows it
-                with os_errors(f"fetch to {folder}"):
-                    download(some, storage, folder, unwatched, ahead=True)
+            # else it is being converted, or another watcher follows it
+            if not ours or self._done(seen):
+                return
+            with os_errors(f"fetch to {folder}"):
+                download(some, storage, folder, unwatched, ahead=True)
+            if self._done(seen):  # meanwhile: who forgets it does not wait for us
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(spool: Path, limit: int, *, needed: int) -> bool:
@@ -178,7 +184,9 @@ def tidy_results(to: Storage, watchers: Container[int]) -> None:
 
 
 def forget(recording: Recording, options: Options) -> None:
-    """Remove the segments of a recording that is done from the spool, unless they are in use."""
+    """Remove the segments of a recording that is done from the spool, unless they are in use: who
+    uses them looks again whether it is done.
+    """
     folder = spool_of(recording, options)
     with locked_at_once(options.spool, str(folder)) as ours:
         if ours:

@@ -73,8 +73,13 @@ def look(store):
     return lambda: StoreWatcher(store, "/out", Patience()).one(SID)
 
 
-def follow(store, options, look, limit=ROOM):
-    follower = Prefetcher(options, limit)
+def never(seen):
+    """No recording is done."""
+    return False
+
+
+def follow(store, options, look, limit=ROOM, done=never):
+    follower = Prefetcher(options, limit, done)
     follower.follow(store, [look()])
     follower.idle()
     follower.close()
@@ -206,8 +211,26 @@ def test_results_that_a_killed_watcher_was_writing_go_at_once(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mine)
 
 
+def test_what_is_done_is_not_fetched(store, options, look):
+    assert follow(store, options, look, done=lambda seen: True) == []
+    assert not kept(options)
+
+
+def test_what_is_done_meanwhile_does_not_stay(store, options, look):
+    """Who published it could not remove what was being fetched."""
+    asked = []
+
+    def done(seen):
+        asked.append(seen.recording.id)
+        return len(asked) > 1
+
+    assert follow(store, options, look, done=done) == [path.name for path in SEGMENTS[:-1]]
+    assert len(asked) == 2
+    assert not list(options.spool.rglob("*.s*"))
+
+
 def test_what_lies_in_a_folder_is_not_copied(store, options, look):
-    follower = Prefetcher(options, ROOM)
+    follower = Prefetcher(options, ROOM, never)
     follower.follow(store.inner, [look()])
     follower.idle()
     follower.close()
@@ -217,7 +240,7 @@ def test_what_lies_in_a_folder_is_not_copied(store, options, look):
 def test_a_store_that_fails_is_no_reason_to_stop(store, options, look, monkeypatch):
     seen = look()
     shutil.rmtree(store.inner.root)
-    follower = Prefetcher(options, ROOM)
+    follower = Prefetcher(options, ROOM, never)
     follower.follow(store, [seen])
     follower.idle()
     follower.close()
@@ -228,7 +251,7 @@ def test_from_a_real_bucket(weed, options):
     for path in [*SEGMENTS[:-1], PLAYLIST]:
         weed.client.put_object(Bucket=bucket, Key=path.name, Body=path.read_bytes())
     storage = S3Storage(bucket, "", weed.client)
-    follower = Prefetcher(options, ROOM)
+    follower = Prefetcher(options, ROOM, never)
     follower.follow(storage, [StoreWatcher(storage, "/out", Patience()).one(SID)])
     follower.idle()
     follower.close()
