@@ -279,3 +279,11 @@ def test_sound_that_is_missing_from_a_wav(made):
     result = made(Format.WAV)
     result.change(lambda data: data[: len(data) * 2 // 3])
     assert fatal(result.check()) == {"M_TIME"}
+
+
+@pytest.mark.parametrize("size", [0, 999, 1000, 1001, 2500])
+def test_a_digest_is_that_of_all_blocks(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(verify, "HASHED", 1000)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(ts.noise(size))
+    assert verify._digest(path) == hashlib.sha256(ts.noise(size)).hexdigest()

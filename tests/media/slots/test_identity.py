@@ -1,9 +1,10 @@
 """Whether every slot holds what it should."""
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from pipeline.media.slots import foreign, neighbours
+from pipeline.media.slots import foreign, identity, neighbours
 from pipeline.media.slots.identity import identified
 from pipeline.media.slots.segments import Slot
 from pipeline.model import Severity
@@ -175,3 +176,19 @@ def test_a_slice_that_also_contains_the_next_one_which_is_gone():
     made = identified(slots(*datas))
     assert held(made) == [True, True, False, True, True]
     assert said(made) == []
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "within"),
+    [
+        ([], [], True),
+        ([], [1], True),
+        ([1], [], False),
+        ([1, 2], [3, 2, 1], True),
+        ([1, 2], [1, 3], False),
+        ([1, 2], [2, 3], False),
+        ([4, 2, 3], [2, 3], False),
+    ],
+)
+def test_stamps_within_others(mine, others, within):
+    assert identity._within(np.array(mine, np.int64), np.array(others, np.int64)) is within

@@ -81,6 +81,19 @@ def test_all_of_them_as_one(anew):
     assert row_of([]) is None
 
 
+@pytest.mark.parametrize("pid", [VIDEO, AUDIO])
+def test_a_track_of_one_is_that_of_the_segment_alone(pid):
+    counters, start, segments = {}, ts.START, []
+    for gop in (15, 4, 7, 5):  # key pictures at other places in each
+        made = ts.segment(start=start, gop=gop, pictures=15 + gop, counters=counters, size=2000)
+        segments.append(made)
+        start += (15 + gop) * ts.PICTURE
+    for stream, segment in zip(together(segments), segments, strict=True):
+        own, other = stream.track(pid), alone(segment).track(pid)
+        for name in own.__struct_fields__:
+            assert np.array_equal(getattr(own, name), getattr(other, name)), name
+
+
 FAULTS = {
     "a packet is gone": lambda s, at: s[:at] + s[at + 188 :],
     "sixteen packets are gone": lambda s, at: s[:at] + s[at + 16 * 188 :],

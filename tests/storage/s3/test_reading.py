@@ -12,8 +12,10 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import obstore
 import pytest
 from botocore.session import Session
+from obstore.store import MemoryStore
 
 from pipeline.agora.stores import Credentials
 from pipeline.errors import ChangedError, DeniedError, NotFoundError, StorageError
@@ -48,6 +50,7 @@ class Asked:
 
     def __init__(self) -> None:
         self.each: list[str] = []
+        self.conditions: list[str | None] = []
 
     def __call__(self, agent: str, path: str) -> None:
         who = "b" if "Boto3" in agent else "o"
@@ -74,6 +77,7 @@ def serving(answer: Callable[[str, str], Answer]) -> Iterator[tuple[S3Storage, A
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked(self.headers["User-Agent"], self.path)
+            asked.conditions.append(self.headers["If-Match"])
             who, path = asked.each[-1][0], asked.each[-1][1:]
             status, headers, body = answer(who, path)
             self.send_response(status)
@@ -107,6 +111,7 @@ def test_one_object_is_read_by_both_and_the_others_by_obstore():
     with serving(lambda who, path: whole()) as (storage, asked):
         assert [read(storage, key) for key in ("a.ts", "b.ts", "x/c.ts")] == [BODY] * 3
         assert asked.each == ["b/a.ts", "o/a.ts", "o/b.ts", "o/x/c.ts"]
+        assert asked.conditions == [f'"{ETAG}"'] * 4
 
 
 def test_a_real_store_is_read_with_obstore(weed: S3Server, no_aws):
@@ -141,6 +146,14 @@ def test_chunks_are_of_the_size_of_all_stores():
         assert asked.each[-1] == "o/a.ts"
         assert sum(sizes) == len(BODY)
         assert 0 < max(sizes) <= CHUNK
+
+
+def test_no_chunk_is_larger_however_large_what_obstore_gives_is():
+    store = MemoryStore()
+    obstore.put(store, "a", BODY)
+    chunks = list(reading._chunks(obstore.get(store, "a")))
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, len(BODY) - 2 * CHUNK]
+    assert b"".join(chunks) == BODY
 
 
 @pytest.mark.parametrize(
@@ -307,6 +320,8 @@ def test_a_bucket_is_asked_for_where_boto3_asks(endpoint, bucket, url, virtual):
     assert (config["endpoint_url_s3"], config["region"]) == (url, "eu-west-1")
     assert str(config["virtual_hosted_style_request"]).lower() == str(virtual).lower()
     assert "secret_access_key" not in config
+    plain = url.startswith("http://")
+    assert str(reader._store.client_options["allow_http"]).lower() == str(plain).lower()
 
 
 def test_readers_of_a_bucket_are_one():
