@@ -385,3 +385,9 @@ def test_without_obstore_boto3_reads(weed: S3Server, tmp_path):
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
     )
     assert ended.stdout == "None b'12345'\n"
+
+
+def test_a_place_with_tags_is_read_in_the_same_way():
+    storage = connect("bucket", endpoint_url="http://127.0.0.1:1")
+    assert storage.putting(tags={"kept": "yes"})._reader is storage._reader is not None
+    storage._client.close()
