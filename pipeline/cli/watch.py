@@ -185,13 +185,11 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
 
 def _follower(how: "Options", limit: int, ledger: "Ledger", to: str) -> "Prefetcher | None":
     from pipeline.ledger import discovery
-    from pipeline.ledger.states import FINAL
     from pipeline.watch.conversion.prefetch import Prefetcher
     from pipeline.watch.discovery import observation
 
     def done(seen: observation.Observation) -> bool:
-        found = discovery.known(ledger, to, [observation.source(seen.recording)])
-        return any(known.state in FINAL for known in found.values())
+        return discovery.is_final(ledger, to, observation.source(seen.recording))
 
     return Prefetcher(how, limit, done) if limit else None
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from pipeline.ledger import notices
 from pipeline.ledger.database.tables import events, now, parts, recordings, sources, stores
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
-from pipeline.ledger.states import OPEN, State
+from pipeline.ledger.states import FINAL, OPEN, State
 
 Identity = tuple[str, int, str | None]  # key, size in bytes, ETag
 
@@ -86,6 +86,11 @@ def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, K
             for some in in_chunks(found)
             for row in _known(connection, destination, recordings.c.source.in_(some))
         }
+
+
+def is_final(ledger: Ledger, destination: str, source: str) -> bool:
+    """Whether nothing is to be done for a source: published, or given up."""
+    return any(row.state in FINAL for row in known(ledger, destination, [source]).values())
 
 
 def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable[KnownRecording]:

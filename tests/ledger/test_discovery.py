@@ -54,6 +54,16 @@ def test_what_is_done_is_not_open(ledger):
     assert known(ledger).state is State.PUBLISHED
 
 
+def test_what_is_final(ledger):
+    for number, state in enumerate(State):
+        discovery.note(ledger, TO, [sighting(number, state)])
+        assert discovery.is_final(ledger, TO, known(ledger, number).source) is (
+            state in {State.PUBLISHED, State.REJECTED, State.FAILED}
+        )
+    assert not discovery.is_final(ledger, TO, "s3://nobody/knows")
+    assert not discovery.is_final(ledger, "/elsewhere", known(ledger, 0).source)
+
+
 def test_since_when_segments_are_missing(ledger):
     part = PartSeen("a.m3u8", None, True, 3, ("a_2.ts",))
     enter(ledger, 1, State.UPLOADING, parts=(part,))

@@ -88,8 +88,10 @@ def _failure(error: Exception, where: str) -> RecpipeError:
         return UsageError(f"{where}: {_NO_CREDENTIALS}")
     if isinstance(error, boto.ProfileNotFound):
         return UsageError(f"{where}: no such profile; check AWS_PROFILE and ~/.aws/config")
-    if isinstance(error, boto.ParamValidationError | boto.NoRegionError):
-        return UsageError(f"{where}: not valid ({kind}); check bucket, key and region")
+    if isinstance(
+        error, boto.ParamValidationError | boto.NoRegionError | boto.EndpointProviderError
+    ):
+        return UsageError(f"{where}: not valid ({kind}); check bucket, key, region and endpoint")
     if isinstance(error, boto.CredentialRetrievalError | boto.SSOError | boto.TokenRetrievalError):
         return DeniedError(f"{where}: no credentials to be had ({kind}); log in again")
     return StorageError(f"{where}: no whole answer ({kind}); run again later")

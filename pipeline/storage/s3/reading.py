@@ -116,7 +116,7 @@ def reader_of(bucket: str, client: Any, session: Any) -> Reader | None:
         "region": client.meta.region_name,
         "virtual_hosted_style_request": style == "virtual",
     }
-    options: Any = {**_LIMITS, "allow_http": scheme.lower() == "http"}
+    options: Any = {**_LIMITS, "allow_http": scheme == "http"}
     try:
         store = S3Store(
             bucket,

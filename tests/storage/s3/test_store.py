@@ -362,6 +362,16 @@ def test_nobody_there_is_a_storage_error():
         assert text(excinfo)
 
 
+def test_an_endpoint_with_a_port_that_cannot_be_is_wrong_for_ever(no_aws):
+    storage = connect("bucket", endpoint_url="http://127.0.0.1:99999")
+    with pytest.raises(
+        UsageError, match=r"^list s3://bucket/: not valid .*check bucket, key, region and endpoint"
+    ) as caught:
+        list(storage.list())
+    assert text(caught)
+    storage._client.close()
+
+
 # Access
 
 
