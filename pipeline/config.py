@@ -8,7 +8,7 @@ for ffmpeg.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,25 +197,22 @@ def load_stores(
     but the tables are not checked: :func:`pipeline.agora.stores.parse` does that.
     """
     path, named = _place(file, environ)
-    tables = _read(path, required=named).get(STORES, {})
+    tables = read_toml(path, required=named).get(STORES, {})
     if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
         raise UsageError(f"{path}: expected tables [{STORES}.NAME]")
     return tables, path
 
 
 def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Warnings about ``RECPIPE_*`` variables that are not read but look like one that is.
-
-    Others may be the user's own.
+    """Warnings about ``RECPIPE_*`` variables that are not read but look like one that is; others
+    may be the user's own.
     """
-    from difflib import get_close_matches
-
     known = [key.upper() for key in (*KINDS, *NO_OPTIONS)]
     ours = [name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX)]
     return [
-        f"{PREFIX}{name}: no such setting; did you mean {PREFIX}{near[0]}?"
+        f"{PREFIX}{name}: no such setting; did you mean {PREFIX}{near}?"
         for name in ours
-        if name not in known and (near := get_close_matches(name, known, n=1, cutoff=_NEAR))
+        if name not in known and (near := _close_to(name, known, _NEAR))
     ]
 
 
@@ -238,13 +235,6 @@ def _place(file: str | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
 def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:
     """The value of a variable that the settings name, for a key that is in no file; "" if unset."""
     return environ.get(name, "")
-
-
-def read_toml(path: Path) -> Mapping[str, Any]:
-    """A TOML file.  Raises ``NotFoundError`` if it is not there, ``UsageError`` if it cannot be
-    read or is not TOML.
-    """
-    return _read(path, required=True)
 
 
 def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
@@ -353,7 +343,7 @@ def _switch(name: str, text: str) -> bool:
 
 
 def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
-    for key, value in _read(path, required=required).items():
+    for key, value in read_toml(path, required=required).items():
         if key == STORES:
             continue
         name = key.replace("-", "_")
@@ -373,12 +363,12 @@ def _are_texts(value: Any) -> bool:
     return not isinstance(value, list) or all(type(text) is str for text in value)
 
 
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
-    import tomllib
-
+def read_toml(path: Path, *, required: bool = True) -> dict[str, Any]:
+    """A TOML file; {} if it is not there and need not be.  Raises ``NotFoundError`` if it must be,
+    ``UsageError`` if it cannot be read or is not TOML.
+    """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         if required:
             raise NotFoundError(f"{path}: no such file; check --config") from error
@@ -386,14 +376,22 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
     except OSError as error:
         if not required and not os.path.lexists(path):  # in a home that we may not look into
             return {}
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: {reason}; check its mode, or name another --config") from error
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: {why}; check its mode, or name another --config") from error
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from error
 
 
 def _nearest(name: str) -> str:
+    near = _close_to(name, KINDS, 0.5)
+    return f"; did you mean {near}?" if near else f"; known are {', '.join(sorted(KINDS))}"
+
+
+def _close_to(name: str, known: Iterable[str], ratio: float) -> str | None:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, KINDS, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(KINDS))}"
+    return next(iter(get_close_matches(name, list(known), 1, ratio)), None)

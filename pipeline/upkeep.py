@@ -1,7 +1,14 @@
-"""How a process that works on recordings keeps its memory: light, for every start pays for it."""
+"""How a process that works on recordings keeps its memory, and starts soon: light, for every start
+pays for it.
+"""
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 KEPT = 32 << 20  # bytes: the largest M_MMAP_THRESHOLD that glibc takes on 64 bits
@@ -52,3 +59,31 @@ def end_at_once() -> None:
     convert a minute.
     """
     gc.freeze()
+
+
+class _Later(ModuleType):
+    """A module that is imported once something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+@contextmanager
+def imported_later(*names: str) -> Iterator[None]:
+    """What is imported meanwhile gets these modules when it first uses them: some libraries import
+    at once what few of their functions need.  Everybody else imports them as ever.
+
+    importlib.util.LazyLoader is of no use for this: the import statement itself asks a module that
+    is there for its __spec__, and that loads it.
+    """
+    later = {name: _Later(name) for name in names if name not in sys.modules}
+    sys.modules |= later
+    try:
+        yield
+    finally:
+        for name, module in later.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+            package, _, last = name.rpartition(".")
+            if package:  # where the import statement would have put it
+                vars(import_module(package)).setdefault(last, module)

@@ -1,4 +1,6 @@
-"""What was freed stays with the process, until it is to be given back."""
+"""What was freed stays with the process, until it is to be given back; what few need is imported
+when it is used.
+"""
 
 import platform
 import resource
@@ -6,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+
+from pipeline.upkeep import imported_later
 
 FREED = """
 from pathlib import Path
@@ -98,3 +102,65 @@ def test_no_cycles_are_looked_for_at_the_end(end, looks):
     code = CYCLE.format(end=end)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert ("looked for" in done.stdout) == looks
+
+
+@pytest.fixture
+def importer(tmp_path, monkeypatch):
+    """A library that imports two modules at once, and needs them in one function."""
+    (tmp_path / "eager.py").write_text(
+        "import rare\nimport pack.deep\ndef used():\n    return rare.WHO, pack.deep.WHO\n"
+    )
+    (tmp_path / "rare.py").write_text("WHO = 'rare'\n")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").touch()
+    (tmp_path / "pack" / "deep.py").write_text("WHO = 'deep'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in ("eager", "rare", "pack", "pack.deep"):
+        sys.modules.pop(name, None)
+
+
+def _loaded():
+    return {"rare", "pack.deep"} & sys.modules.keys()
+
+
+def test_a_module_that_a_library_hardly_needs_is_imported_when_it_is_used(importer):
+    with imported_later("rare", "pack.deep"):
+        import eager
+    assert not _loaded()
+    assert eager.used() == ("rare", "deep")
+    assert _loaded() == {"rare", "pack.deep"}
+
+
+def test_others_import_such_a_module_as_ever(importer):
+    with imported_later("rare", "pack.deep"):
+        import eager
+    import pack.deep
+    import rare
+
+    assert (rare.__spec__.name, pack.deep.__spec__.name) == ("rare", "pack.deep")
+    assert eager.used() == ("rare", "deep")
+
+
+def test_a_module_that_is_there_stays(importer):
+    import rare
+
+    with imported_later("rare"):
+        import eager
+    assert eager.rare is rare
+
+
+def test_an_import_that_fails_leaves_nothing_behind(importer):
+    with pytest.raises(ModuleNotFoundError), imported_later("rare", "pack.deep"):
+        import nowhere  # noqa: F401
+    assert not _loaded()
+    import pack.deep
+
+    assert pack.deep.WHO == "deep"
+
+
+def test_what_is_not_in_such_a_module_is_an_attribute_error(importer):
+    with imported_later("rare"):
+        import rare as later
+    with pytest.raises(AttributeError, match="WHERE"):
+        _ = later.WHERE

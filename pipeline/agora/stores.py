@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from pipeline.agora import vendors
 from pipeline.agora.vendors import Vendor
 from pipeline.errors import UsageError
@@ -36,8 +38,7 @@ class Credentials:
     expires: int | None = None  # when the token does, seconds since 1970
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """One table; of ``variables``, ``profile``, ``file`` and ``in_clear`` at most one is set."""
 
     name: str

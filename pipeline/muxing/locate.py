@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 
+from msgspec import Struct
+
 from pipeline.errors import FfmpegMissingError, RecpipeError
 from pipeline.muxing.proofs import FfmpegTrial, Proofs, default_file, stamp
 
@@ -31,8 +33,7 @@ class Ffmpeg:
     turn: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One place that was searched."""
 
     path: str  # of an ffmpeg, or the place that held none
@@ -46,8 +47,7 @@ class Candidate:
         return self.ffmpeg is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a pair may be; without an ffmpeg or an ffprobe ``problem`` says why."""
 
     name: str

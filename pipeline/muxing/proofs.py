@@ -4,21 +4,21 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class FfmpegTrial:
+class FfmpegTrial(Struct, frozen=True):
     """The result of trying a pair of binaries."""
 
     usable: bool
     outcome: str  # for people
     version: str  # of ffmpeg
-    env: Mapping[str, str] = field(default_factory=dict, hash=False)  # both need it
+    env: Mapping[str, str] = field(default_factory=dict)  # both need it
     lasting: bool = True  # False: the next trial may end differently, as after a timeout
 
 

@@ -52,6 +52,20 @@ def test_importing_the_package_imports_nothing_heavy():
     assert not (HEAVY | {"click", "pipeline.model"}) & imported("import pipeline")
 
 
+def test_a_conversion_imports_no_http_client():
+    """m3u8 has one, which nothing here uses."""
+    http = {"email.parser", "http.client", "ssl", "urllib.request"}
+    found = imported("import pipeline.jobs.many\nimport pipeline.jobs.one")
+    assert "m3u8" in found
+    assert not http & found
+
+
+def test_without_a_file_of_settings_none_is_parsed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    code = "from pipeline import config\nconfig.load()\nconfig.misspelt({'RECPIPE_JOBS': '2'})"
+    assert not {"difflib", "tomllib"} & imported(code)
+
+
 def test_help_is_little_more_than_its_library():
     """How long it takes is a matter for the bench; this is what it takes it for."""
     code = "from pipeline.cli.app import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass"

@@ -3,7 +3,11 @@ another container.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes
 from pipeline.media.containers.aes128 import decrypted
@@ -28,8 +32,7 @@ class Wrapping:
     iv: bytes = b""  # 16 bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
+class Opened(Struct, frozen=True, eq=False):
     """The transport stream of a segment, as far as there is one."""
 
     data: Bytes  # uint8[bytes]
@@ -37,8 +40,8 @@ class Opened:
     cut: bool = False  # bytes are missing at its end
     file: bytes = b""  # what a decoder of its own container can read
     demuxer: str = ""  # ffmpeg's name of that container
-    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the container tells
-    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # ticks by PID: see Scan
+    configs: Mapping[int, bytes] = MappingProxyType({})  # by PID: what the container tells
+    gone: Mapping[int, tuple[int, int]] = MappingProxyType({})  # ticks by PID: see Scan
     key: int | None = None  # index of the key that fitted
 
 

@@ -148,7 +148,8 @@ def _with_long_codes(es: Bytes, found: Nals) -> tuple[Bytes, Index]:
     """A copy in which every start code has four bytes, and where the units begin in it."""
     short = ~found.long
     cuts = [0, *(found.begin[short] - 3).tolist(), len(es)]
-    out = bytearray(b"\0").join([es.data[a:b] for a, b in pairwise(cuts)])
+    every = es.data
+    out = bytearray(b"\0").join([every[a:b] for a, b in pairwise(cuts)])
     return np.frombuffer(out, np.uint8), found.begin + np.cumsum(short)
 
 

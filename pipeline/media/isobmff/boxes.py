@@ -6,11 +6,11 @@ after it was compared with the bytes that are there; what does not fit raises Ma
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.malformed import Malformed
@@ -67,8 +67,7 @@ def top_level(read: Callable[[int, int], bytes], size: int) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True, dict=True):
     """A box of the moov with its bytes; ``box.offset`` counts from the start of the moov."""
 
     box: Box
