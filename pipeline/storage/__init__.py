@@ -11,6 +11,8 @@ from pipeline.model import StoredObject
 from pipeline.storage.sending import Sent, unseen
 from pipeline.storage.versions import ObjectVersions
 
+CHUNK = 1 << 20  # bytes that ``open`` hands on at a time, at most
+
 
 def allowed() -> None:
     """The guard that lets everything pass."""
@@ -41,7 +43,7 @@ class Storage(Protocol):
         """One object's entry, as ``list`` gives it.  Raises ``NotFoundError`` if there is none."""
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks of 1 MiB at most.
+        """The object's bytes in chunks of ``CHUNK`` at most.
 
         Raises ``StorageError`` at the end if some are missing, ``ChangedError`` if it is no longer
         the object with this ETag.

@@ -19,13 +19,11 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, temporaries, unchanged
+from pipeline.storage import CHUNK, allowed, temporaries, unchanged
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.sending import Counted, Sent, unseen
 from pipeline.storage.temporaries import is_temporary, make_folder, sync
-
-CHUNK = 1 << 20
 
 
 class LocalStorage:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from ipaddress import IPv6Address
 from itertools import takewhile
 from urllib.parse import quote, urlsplit
 
@@ -59,7 +60,10 @@ def is_endpoint(text: str) -> bool:
         return False
     try:
         parts = urlsplit(text)
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        host = parts.hostname or ""
+        if ":" in host:
+            IPv6Address(host)
+        return bool(host) and (parts.port is None or parts.port > 0)
     except ValueError:  # a port beyond 65535, an address that is none
         return False
 

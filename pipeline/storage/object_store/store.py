@@ -17,14 +17,13 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, temporaries, unchanged
+from pipeline.storage import CHUNK, allowed, temporaries, unchanged
 from pipeline.storage.names import is_etag, percent_encoded, printable, safe_key
 from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.sending import Counted, Sent, unseen
 
-CHUNK = 1 << 20  # bytes
 PART = 16 << 20  # bytes of a part of an upload; smaller files are put in one request
 PAGE = 1000  # entries of a listing asked for at once
 

@@ -19,9 +19,8 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from pipeline.errors import StorageError
+from pipeline.storage import CHUNK
 from pipeline.storage.names import is_endpoint, is_etag
-
-CHUNK = 1 << 20  # bytes
 
 # Keys that every library writes into a URL as they are.
 _PLAIN = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)

@@ -18,7 +18,7 @@ from pipeline.errors import (
     UnsafePathError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, temporaries
+from pipeline.storage import CHUNK, allowed, temporaries
 from pipeline.storage.names import not_behind, percent_encoded, printable, safe_key
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
@@ -33,7 +33,6 @@ from pipeline.storage.sending import Counted, Sent, unseen
 if TYPE_CHECKING:
     from pipeline.storage.s3.reading import Reader
 
-CHUNK = 1 << 20  # bytes
 
 _UPLOADS = TransferConfig(
     multipart_threshold=PART,

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import NotFoundError
+from pipeline.storage import CHUNK
 from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.versions import Version
-
-CHUNK = 1 << 20  # bytes
 
 
 class S3Versions:

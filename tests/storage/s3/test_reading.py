@@ -19,9 +19,10 @@ from obstore.store import MemoryStore
 
 from pipeline.agora.stores import Credentials
 from pipeline.errors import ChangedError, DeniedError, NotFoundError, StorageError
+from pipeline.storage import CHUNK
 from pipeline.storage.s3 import reading
 from pipeline.storage.s3.clients import Clients, S3Account
-from pipeline.storage.s3.reading import CHUNK, Reader, reader_of
+from pipeline.storage.s3.reading import Reader, reader_of
 from pipeline.storage.s3.store import S3Storage, connect
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY, S3Server
 
