@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -85,17 +86,18 @@ def serve(**chosen: Any) -> int:
 
     logs.let_speak("pipeline.web", quiet=False)
     secret = SecretStr(_secret(chosen))
-    with opened(chosen["ledger"]) as ledger, server.listen(chosen["port"]) as listening:
+    with (
+        suppress(KeyboardInterrupt),  # the usual end
+        opened(chosen["ledger"]) as ledger,
+        server.listen(chosen["port"]) as listening,
+    ):
         rules = Rules(
             tuple(name.lower() for name in chosen["allow_host"]), chosen["trust_proxy_user"] or ""
         )
         _say_where("http://{}:{}".format(*listening.getsockname()), chosen)
         if not secret.get_secret_value():
             output.say("recpipe: warning: no notifications are taken: set RECPIPE_WEBHOOK_SECRET")
-        try:
-            server.serve(server.Served(ledger, secret, opener(chosen), rules), listening)
-        except KeyboardInterrupt:  # the usual end
-            return 0
+        server.serve(server.Served(ledger, secret, opener(chosen), rules), listening)
     return 0
 
 

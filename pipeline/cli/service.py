@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -139,7 +139,7 @@ def service(**chosen: Any) -> int:
             "Starlette and uvicorn are not installed; run `pip install 'recpipe[web]'`"
         ) from error
     _refuse_nonsense(chosen)
-    with ExitStack() as closing:
+    with suppress(KeyboardInterrupt), ExitStack() as closing:  # a signal is its usual end
         chaos = Chaos(chosen["chaos"], chosen["seed"], [planned(one) for one in chosen["fail"]])
         made = _service(chosen, chaos, closing)
         listening = closing.enter_context(listen(chosen["port"]))
@@ -148,10 +148,7 @@ def service(**chosen: Any) -> int:
             output.say_json({"url": url})
         else:
             output.say(f"recpipe: listening at {url}, so set RECPIPE_API_URL={url}; end: Ctrl-C")
-        try:
-            serve(made, listening)
-        except KeyboardInterrupt:  # the usual end; all recordings are stopped
-            return 0
+        serve(made, listening)
     return 0
 
 

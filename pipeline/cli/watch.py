@@ -1,7 +1,7 @@
 """``recpipe watch``."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,9 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
 
     logs.let_speak("pipeline.watch", quiet=chosen["quiet"] or chosen["once"])
     with ExitStack() as stack:
-        if chosen["once"] and not stack.enter_context(_alone(sources, chosen)):
+        if not chosen["once"]:  # a signal is its usual end, also while it opens what it needs
+            stack.enter_context(suppress(KeyboardInterrupt))
+        elif not stack.enter_context(_alone(sources, chosen)):
             output.say("recpipe: another watch --once is at it")
             return BUSY
         ended = stack.enter_context(pinging(chosen["ping"] if chosen["once"] else None))
@@ -123,6 +125,7 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
             stack.callback(made.follower.close)
         ended.code = daemon.once(made) if chosen["once"] else daemon.forever(made)
         return ended.code
+    return 0
 
 
 @contextmanager

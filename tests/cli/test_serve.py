@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 
 import httpx
@@ -118,3 +119,16 @@ def _looks(url):
 
     with Ledger(url) as ledger:
         return sum(row["listed"] is not None for row in queries.watched(ledger))
+
+
+def test_it_may_be_stopped_before_it_listens(launch):
+    """Its database takes its time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(SOON)
+        ledger = f"postgresql://recpipe@127.0.0.1:{silent.getsockname()[1]}/ledger"
+        process = launch("serve", "--port", 0, "--ledger", ledger)
+        asked, _ = silent.accept()
+        with asked:
+            process.send_signal(signal.SIGTERM)
+            assert process.communicate(timeout=SOON) == ("", "")
+    assert process.returncode == 0

@@ -463,6 +463,23 @@ def test_a_daemon_that_is_stopped_gives_back_what_it_has_not_begun(launch, compo
     assert states(url) == {COMPOSITE: "settling"}
 
 
+@pytest.mark.parametrize(("more", "code"), [((), 0), (("--once",), 130)], ids=["daemon", "once"])
+def test_a_watcher_that_is_stopped_before_it_begins(launch, composite, url, more, code):
+    """Its destination takes its time: a daemon ends as ever, one that cron started did not."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LATER)
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        env = {**os.environ, **keys, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
+        args = ("watch", composite, "--to", "s3://archive/", "--ledger", url, *more)
+        watcher = launch(*args, env=env)
+        asked, _ = silent.accept()
+        with asked:
+            watcher.send_signal(signal.SIGTERM)
+            _, err = watcher.communicate(timeout=LATER)
+    assert (watcher.returncode, err) == (code, "recpipe: interrupted\n" if code else "")
+
+
 def test_a_full_destination_is_waited_for(once, composite, out, url, tmp_path):
     """A folder that holds less than the result: a small tmpfs."""
     out.mkdir()
