@@ -283,6 +283,7 @@ class TrackCoverage(Struct, frozen=True):
     behind: float = 0.0  # and behind its last one
     begin: tuple[float | None, ...] = ()  # seconds of the result; None: the segment has none of it
     end: tuple[float | None, ...] = ()
+    unsent: float = 0.0  # seconds between what is lost before and its first unit
 
 
 class Coverage(Struct, frozen=True):

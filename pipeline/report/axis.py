@@ -68,7 +68,7 @@ def axis(report: Report) -> Axis:
     for track in tracks:
         first = min((b for b in track.begin if b is not None), default=0.0)
         last = max((e for e in track.end if e is not None), default=report.duration)
-        lead = max(lead, track.before - max(first, 0.0))
+        lead = max(lead, track.before + track.unsent - max(first, 0.0))
         tail = max(tail, last + track.behind - report.duration if track.behind else 0.0)
     closed = _closed(report.holes)
     length = lead + report.duration + sum(one for _, one in closed) + tail

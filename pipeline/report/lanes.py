@@ -196,9 +196,10 @@ def _ends(of: _Track, there: Sequence[tuple[float, float]]) -> Iterator[Span]:
     track, axis = of.track, of.axis
     first, last = min(a for a, _ in there), max(b for _, b in there)
     if track.before:
-        begin = max(first - track.before, 0.0)
+        end = first - track.unsent
+        begin = max(end - track.before, 0.0)
         why = f"lost at the beginning, {lasting(track.before)}"
-        yield Span(Cause.LOST, begin, first, 0.0, why)
+        yield Span(Cause.LOST, begin, end, 0.0, why)
     if track.behind:
         end = min(last + track.behind, axis.length)
         why = f"lost at the end, {lasting(track.behind)}"

@@ -84,6 +84,17 @@ def test_a_track_that_begins_late_and_lost_its_first_second():
     ]
 
 
+def test_what_is_lost_in_front_of_what_was_not_sent_stands_in_front_of_it():
+    tracks = covered(audio={0, 1}).tracks
+    lacking = replace(tracks[1], before=5.0, unsent=20.0)
+    found = drawn(replace(GOOD, coverage=replace(covered(), tracks=(tracks[0], lacking))))
+    assert [(s.cause, s.begin, s.end) for s in found["audio"].spans] == [
+        (Cause.ABSENT, 5.0, 25.0),
+        (Cause.LOST, 0.0, 5.0),
+    ]
+    assert found["video"].present == ((5.0, 105.0),)
+
+
 def test_neighbours_that_were_re_encoded_are_one_span():
     one = Reencoded("video", name(4), 10.0, 150, "h264 1280x720", "h264 640x360")
     found = drawn(replace(GOOD, reencoded=(one, replace(one, segment=name(5)))))

@@ -94,8 +94,9 @@ def booked(
         lost.update(shares)
         closed.update(shares if hole.became == "closed" else {})
     first, last = (on.holding[0], on.holding[-1]) if on.holding else (0, 0)
-    lost.update(_spread(entries, range(first - 1, -1, -1), first, ends[0]))
-    lost.update(_spread(entries, range(last + 1, len(entries)), last, ends[1]))
+    in_front, behind = range(first - 1, -1, -1), range(last + 1, len(entries))
+    lost.update(_spread(entries, _gone_first(on, in_front), first, ends[0]))
+    lost.update(_spread(entries, _gone_first(on, behind), last, ends[1]))
     return [
         replace(e, lost=round(lost[n], 6), closed=round(closed[n], 6))
         for n, e in enumerate(entries)
@@ -118,12 +119,17 @@ def _shares(
         return {position: hole.length}
     front = on.front(position)
     empty = range(position - 1, -1 if front is None else front, -1)
-    shares = _spread(entries, empty, position, hole.length)
+    shares = _spread(entries, _gone_first(on, empty), position, hole.length)
     if front is not None:
         short = _lacking(entries[front])
         own = min(shares[position], short if short > allowed(on.lane, entries) else 0.0)
         shares |= {position: shares[position] - own, front: own}
     return shares
+
+
+def _gone_first(on: TrackSlots, positions: Iterable[int]) -> list[int]:
+    """Slots without a unit of the lane: in front those that are not there at all."""
+    return sorted(positions, key=lambda n: n in on.placed)
 
 
 def _spread(

@@ -5,8 +5,6 @@ Times are seconds from the beginning of the result, to the millisecond.
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.holes import Stretch, beyond, span
 from pipeline.media.timeline.expected.span import Promise
@@ -25,6 +23,7 @@ def covered(lane: Lane, stretches: Sequence[Stretch], promised: Promise) -> Trac
         behind=round(behind / HZ, 3),
         begin=tuple(one and one[0] for one in spans),
         end=tuple(one and one[1] for one in spans),
+        unsent=round(promised.unsent / HZ, 3) if before else 0.0,
     )
 
 
@@ -49,15 +48,19 @@ def together(parts: Sequence[tuple[float, Coverage]]) -> Coverage:
 def _joined(track: TrackCoverage, parts: Sequence[tuple[float, Coverage]]) -> TrackCoverage:
     begin: list[float | None] = []
     end: list[float | None] = []
-    lost = [0.0, 0.0]
+    before = behind = unsent = 0.0
     for number, (at, one) in enumerate(parts):
         own = next((t for t in one.tracks if (t.track, t.pid) == (track.track, track.pid)), None)
         nothing = (None,) * len(one.segments)
         begin += [_later(seconds, at) for seconds in (own.begin if own else nothing)]
         end += [_later(seconds, at) for seconds in (own.end if own else nothing)]
-        lost[0] += own.before if own and not number else 0.0
-        lost[1] += own.behind if own and number == len(parts) - 1 else 0.0
-    return replace(track, before=lost[0], behind=lost[1], begin=tuple(begin), end=tuple(end))
+        if own and not number:
+            before, unsent = own.before, own.unsent
+        if own and number == len(parts) - 1:
+            behind = own.behind
+    return TrackCoverage(
+        track.track, track.pid, before, behind, tuple(begin), tuple(end), unsent=unsent
+    )
 
 
 def _later(seconds: float | None, by: float) -> float | None:

@@ -197,7 +197,8 @@ def beyond(lane: Lane, stretches: Sequence[Stretch], promised: Promise) -> tuple
     first, last = promised.within
     late = promised.late or _lost_some(stretches[first].units)
     early = promised.early or _lost_some(stretches[last].units)
-    missing = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
+    in_front = begin - promised.begin - promised.unsent
+    missing = (in_front if late else 0.0, promised.end - end if early else 0.0)
     before, behind = (ticks if ticks > lane.unit / 2 else 0.0 for ticks in missing)
     return before, behind
 

@@ -226,8 +226,9 @@ def _promised(
     first, last = placed[having[0]], placed[having[-1]]
     earlier = [segment for segment in before if pid in segment.stamps]
     closed = tuple(hole for hole in promise.closed if first.first(pid) <= hole.at <= last.last(pid))
-    begin, late = promise.begin, promise.late
+    begin, late, unsent = promise.begin, promise.late, promise.unsent
     if earlier:
+        unsent = 0.0
         lag = first.presented(pid)[0] - first.first(pid) if lane.codec.kind == "video" else 0
         begin = kept_end(earlier[-1], _as_in(earlier[-1], lane)) - lag
         here = first.slot.name
@@ -237,7 +238,7 @@ def _promised(
         end, early = _decoded_until(last, lane), True
     lasts = first.first(pid), last.last(pid)
     silent = tuple(span for span in promise.silent if lasts[0] <= span[0] and span[1] <= lasts[1])
-    return Promise(begin, end, late, early, closed, (having[0], having[-1]), silent)
+    return Promise(begin, end, late, early, closed, (having[0], having[-1]), silent, unsent)
 
 
 def _as_in(segment: Placed, lane: Lane) -> Lane:

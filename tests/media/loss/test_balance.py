@@ -217,6 +217,12 @@ def line(
     return replace(made, **more)
 
 
+def present(on: balance.TrackSlots, *numbers: int) -> balance.TrackSlots:
+    """The same where these slots are there, without a unit of the lane."""
+    there = {n: Placed(on.slots[n], n, {}, n) for n in numbers}
+    return replace(on, placed=on.placed | there)
+
+
 def of(on: balance.TrackSlots) -> list[AccountEntry]:
     spans = [on.spans.get(n, (0.0, 0.0)) for n in range(len(on.slots))]
     return [
@@ -315,6 +321,32 @@ def test_what_nobody_promised_stands_in_front_of_the_segment_behind():
     on = line((0.0, 4.0), (40.0, 44.0))
     found = balance.booked(on, of(on), [Hole("video", 4.0, 36.0, "1.ts")], (0, 0))
     assert [e.lost for e in found] == [0.0, 36.0]
+
+
+def test_what_is_missing_at_both_ends_is_booked_first_where_nothing_is():
+    """A segment without the stream is there, and the stream may not have been sent."""
+    on = present(line(None, None, (8.0, 12.0), None, None), 1, 3)
+    found = balance.booked(on, of(on), [], (5.0, 6.0))
+    assert [e.lost for e in found] == [4.0, 1.0, 0.0, 2.0, 4.0]
+
+
+def test_a_hole_is_booked_first_where_nothing_is():
+    on = present(line((0.0, 4.0), None, None, (12.0, 16.0)), 2)
+    found = balance.booked(on, of(on), [Hole("video", 4.0, 5.0, "3.ts")], (0, 0))
+    assert [e.lost for e in found] == [0.0, 4.0, 1.0, 0.0]
+
+
+def test_a_stream_that_begins_later_lost_only_what_is_gone():
+    counters: dict[int, int] = {}
+    kinds = [ts.AUDIO, None, None, ts.AUDIO, ts.AUDIO]
+    options = {"pictures": 16, "counters": counters}
+    datas = [ts.segment(start=S * n, audio=kind, **options) for n, kind in enumerate(kinds, 1)]
+    slots = slots_of([None, *datas[1:]])
+    slots[0] = replace(slots[0], events=(TrackEvent("audio", None),))
+    found = account([None, *datas[1:]], "audio", slots)
+    assert [e.lost for e in found] == [pytest.approx(SECONDS, abs=FRAME), 0, 0, 0, 0]
+    assert [e.reason for e in found] == [None, balance.NOT_BEGUN, balance.NOT_BEGUN, None, None]
+    assert [e.short for e in found] == [True, False, False, False, False]
 
 
 def test_what_is_missing_at_both_ends_is_booked_from_within():

@@ -38,6 +38,14 @@ def test_what_is_lost_at_both_ends():
     assert (found.before, found.behind) == (1.0, 1.0)
 
 
+def test_what_was_not_sent_behind_what_is_lost_is_no_part_of_it():
+    promised = replace(KEPT, late=True, unsent=60_000.0, within=(0, 0))
+    found = covered(VIDEO, [stretch(0, steps(90_000, 15))], promised)
+    assert (found.before, found.unsent) == (0.333, 0.667)
+    nothing = covered(VIDEO, [stretch(0, steps(90_000, 15))], replace(promised, late=False))
+    assert (nothing.before, nothing.unsent) == (0.0, 0.0)
+
+
 VIDEO_ALONE = Coverage(("0.ts",), (TrackCoverage("video", 256, 0.5, 9.0, (0.0,), (4.0,)),))
 BOTH = Coverage(
     ("1.ts",),
@@ -46,6 +54,13 @@ BOTH = Coverage(
         TrackCoverage("audio", 257, 0.0, 0.0, (0.02,), (3.9,)),
     ),
 )
+
+
+def test_of_several_files_the_first_one_says_what_was_not_sent():
+    one, other = (replace(VIDEO_ALONE.tracks[0], unsent=seconds) for seconds in (2.0, 3.0))
+    parts = [(0.0, Coverage(("0.ts",), (one,))), (4.0, Coverage(("1.ts",), (other,)))]
+    (found,) = together(parts).tracks
+    assert (found.before, found.unsent, found.behind) == (0.5, 2.0, 9.0)
 
 
 @pytest.mark.parametrize("begin", [4.0, 5.5])

@@ -109,6 +109,14 @@ def test_a_plan_that_is_rejected_stays_one():
     assert one.plan is whole
 
 
+def test_what_was_not_sent_at_the_beginning_goes_to_the_first_piece():
+    whole = timeline.plan(slots("mmss"), one_format=False)
+    promised = {ts.AUDIO: replace(whole.promised[ts.AUDIO], unsent=4000.0)}
+    whole = replace(whole, promised={**whole.promised, **promised})
+    pieces = divide(whole, BOTH, runs(whole, BOTH))
+    assert [piece.plan.promised[ts.AUDIO].unsent for piece in pieces] == [4000.0, 0.0]
+
+
 def test_silence_goes_to_the_piece_that_it_lies_in():
     whole = timeline.plan(slots("mmss"), one_format=False)
     one, other = whole.placed[1].first(ts.AUDIO), whole.placed[3].first(ts.AUDIO)

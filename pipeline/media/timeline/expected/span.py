@@ -5,6 +5,7 @@ Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -54,6 +55,7 @@ class Promise(Struct, frozen=True):
     closed: tuple[Closed, ...] = ()  # holes inside that were closed
     within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
     silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
+    unsent: float = 0.0  # ticks in front of its first unit in which nothing was sent
 
 
 class _Line(Struct, frozen=True, eq=False):
@@ -107,18 +109,23 @@ def promises(
             else _ends_early(line, to, lane, end + tail, short=early)
         )
         silent = tuple(span for s in segments for span in s.silent.get(lane.pid, ()))
+        unsent = _unsent(segments[: from_ + 1], lanes, lane, starts)
         promised[lane.pid] = Promise(
-            starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent
+            *(starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent), unsent
         )
     if late:
         detail = "the media begins later than the playlist promises"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
     if early:
-        detail = "the media ends earlier than the playlist promises"
-        if not last.slot.duration:
-            detail = "the media is cut off; the others last longer, the playlist lacks this one"
-        findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
+        findings.append(_said_early(last))
     return promised, findings
+
+
+def _said_early(last: Placed) -> Finding:
+    detail = "the media ends earlier than the playlist promises"
+    if not last.slot.duration:
+        detail = "the media is cut off; the others last longer, the playlist lacks this one"
+    return Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail)
 
 
 def _gone_before(begin: float, line: _Line) -> float:
@@ -241,6 +248,24 @@ def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:
     if started is None:
         return gone and at < FEW
     return gone and started < front
+
+
+def _unsent(segments: Sequence[Placed], lanes: Sequence[Lane], lane: Lane, begin: float) -> float:
+    """Ticks that whole segments last, from ``begin`` on, which hold not one packet of a lane, in
+    front of the last one, which does: it may have begun in what is gone, but lost nothing in them.
+    """
+    return sum(
+        min(media_end(a, lanes), opening(b, lanes)) - opening(a, lanes)
+        for a, b in pairwise(segments)
+        if opening(a, lanes) >= begin and _holds_none(a, lane)
+        if not (a.damaged or breaks_off(a, lanes))
+    )
+
+
+def _holds_none(segment: Placed, lane: Lane) -> bool:
+    """Whether there is not one packet of a lane in a segment."""
+    scan = segment.slot.scan
+    return scan is not None and lane.pid not in scan.streams and lane.pid not in scan.through
 
 
 def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:

@@ -197,6 +197,39 @@ def test_sound_that_may_have_begun_in_a_segment_that_is_gone(started, whole, beg
     promise = made.promised[ts.AUDIO]
     assert promise.late is begun
     assert not begun or round(promise.begin - BASE) == -S
+    assert round(promise.unsent) == (whole * S if begun else 0)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "unsent"),
+    [
+        pytest.param({}, 3, id="three whole segments lack it"),
+        pytest.param({2: None}, 2, id="one of them is gone"),
+        pytest.param({2: 0.5}, 2, id="one of them lost its end"),
+        pytest.param({2: 188}, 2, id="one of them lost a packet"),
+        pytest.param({2: "on"}, 2, id="it goes on in one of them"),
+        pytest.param({2: "begun"}, 2, id="it begins in one of them, without a whole unit"),
+    ],
+)
+def test_what_is_whole_lost_nothing_of_a_stream_that_may_have_begun_before(spoiled, unsent):
+    counters: dict[int, int] = {}
+    kinds = [None] * 4 + [ts.AUDIO] * 2
+    options = {"pictures": 16, "counters": counters}
+    datas = [ts.segment(start=S * n, audio=kind, **options) for n, kind in enumerate(kinds, 1)]
+    datas[0] = None
+    for number, how in spoiled.items():
+        data = datas[number]
+        kept = len(data) // 376 * 188
+        cut = {None: None, 0.5: data[:kept], 188: data[:kept] + data[kept + 188 :]}
+        begun = ts.packet(ts.AUDIO, ts.pes(0xC0, ts.adts_frame(bytes(200))[:99]), 15, start=True)
+        cut["on"] = data[:376] + ts.packet(ts.AUDIO, bytes(184), 15) + data[376:]
+        cut["begun"] = data[:376] + begun + data[376:]
+        datas[number] = cut[how]
+    slots = slots_of(datas)
+    slots[0] = replace(slots[0], events=(TrackEvent("audio", None),))
+    promise = plan(slots).promised[ts.AUDIO]
+    assert promise.late
+    assert round(promise.unsent) == unsent * S
 
 
 def test_the_media_begins_late():
