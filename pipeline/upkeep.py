@@ -65,6 +65,8 @@ class _Later(ModuleType):
     """A module that is imported once something of it is used."""
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:  # it is used at once after all
+            del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 
 

@@ -164,3 +164,12 @@ def test_what_is_not_in_such_a_module_is_an_attribute_error(importer):
         import rare as later
     with pytest.raises(AttributeError, match="WHERE"):
         _ = later.WHERE
+
+
+@pytest.mark.parametrize("module", ["rare", "pack.deep"])
+def test_what_is_used_at_once_after_all_is_imported_at_once(importer, module):
+    with imported_later("rare", "pack.deep"):
+        later = __import__(module, fromlist=["WHO"])
+        assert later.WHO in module
+    assert _loaded() == {module}
+    assert sys.modules[module].WHO == later.WHO
